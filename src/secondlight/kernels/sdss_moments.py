@@ -1,0 +1,296 @@
+"""Adaptive Gaussian-weighted second moments of one object.
+
+An elliptical Gaussian weight is matched to the object by iteration: weight and object are assumed Gaussian,
+so that the inverse matrix of the weighted moments is the sum of the object's and the weight's. Bernstein &
+Jarvis 2002 (AJ 123, 583), in the form used by the SDSS Photo pipeline; roundings to float32 as in spec 07b
+"SdssShape".
+
+The weight stays at the given centre. Pixels are taken as float32 and sums are kept in float64.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+
+__all__ = [
+    "FAILURE",
+    "MAX_ITER",
+    "N_OUT",
+    "OUT_AMPLITUDE",
+    "OUT_ITERATIONS",
+    "OUT_X",
+    "OUT_XX",
+    "OUT_XY",
+    "OUT_Y",
+    "OUT_YY",
+    "SHIFT",
+    "UNWEIGHTED",
+    "UNWEIGHTED_BAD",
+    "adaptive_moments",
+    "adaptive_moments_stack",
+]
+
+# flag bits
+FAILURE = 1  # of any kind; UNWEIGHTED and SHIFT imply it
+UNWEIGHTED_BAD = 2  # even the unweighted moments are unusable
+UNWEIGHTED = 4  # the iteration broke down: the moments are unweighted ones
+SHIFT = 8  # the weighted centroid is more than max_shift from the given centre
+MAX_ITER = 16  # no convergence
+
+# places in the output
+OUT_XX = 0
+OUT_YY = 1
+OUT_XY = 2
+OUT_AMPLITUDE = 3  # peak of the matched Gaussian; times 2π√det it is the flux; NaN if UNWEIGHTED
+OUT_X = 4  # centroid under the weight, in the array's indices
+OUT_Y = 5
+OUT_ITERATIONS = 6
+N_OUT = 7
+
+_FLT_EPSILON = 1.1920928955078125e-07  # the tolerance on singular matrices is float32's
+_MAX_BOX_RADIUS = 1000.0
+_MAX_EXPONENT = 14.0  # a weight of 1e-3
+_MAX_EXPONENT_SUBPIXEL = 9.0
+_MAX_WEIGHT = 1e6  # an inverse variance above this means a matrix that is not one
+_MIN_SIGMA2 = 0.25  # below this [pixel^2] the weight is not sampled by whole pixels
+
+
+@jit
+def _invert(a11: float, a12: float, a22: float) -> tuple[bool, float, float, float]:
+    """Inverse of a symmetric 2x2 matrix; False if it has none."""
+    det = a11 * a22 - a12 * a12
+    if math.isnan(a11) or math.isnan(a12) or math.isnan(a22) or det < _FLT_EPSILON:
+        return False, math.nan, math.nan, math.nan
+    return True, a22 / det, -a12 / det, a11 / det
+
+
+@jit
+def _weighted_sums(
+    image: NDArray[np.floating],
+    box: NDArray[np.int64],
+    x_centre: np.float32,
+    y_centre: np.float32,
+    background: np.float32,
+    subpixel: bool,
+    w11: float,
+    w12: float,
+    w22: float,
+    sums: NDArray[np.float64],
+) -> bool:
+    """Sums of f, xf, yf, x²f, xyf, y²f over a box, f the weighted pixel; whether they can be moments."""
+    sums[:] = 0.0
+    for iy in range(box[1], box[3] + 1):
+        y = float(np.float32(iy) - y_centre)
+        for ix in range(box[0], box[2] + 1):
+            x = float(np.float32(ix) - x_centre)
+            pixel = np.float32(np.float32(image[iy, ix]) - background)
+            if subpixel:
+                largest = 0.0
+                for sy in (-0.375, 0.375):
+                    for sx in (-0.375, 0.375):
+                        dx = x + sx
+                        dy = y + sy
+                        largest = max(largest, dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22)
+                if largest > _MAX_EXPONENT_SUBPIXEL:
+                    continue
+                for ky in range(4):
+                    dy = float(np.float32(y + (ky - 1.5) * 0.25))
+                    for kx in range(4):
+                        dx = float(np.float32(x + (kx - 1.5) * 0.25))
+                        exponent = np.float32(dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22)
+                        f = float(pixel * np.float32(math.exp(-0.5 * float(exponent))))
+                        sums[0] += f
+                        sums[1] += (dx + float(x_centre)) * f
+                        sums[2] += (dy + float(y_centre)) * f
+                        sums[3] += dx * dx * f
+                        sums[4] += dx * dy * f
+                        sums[5] += dy * dy * f
+            else:
+                exponent = np.float32(x * x * w11 + 2.0 * x * y * w12 + y * y * w22)
+                if exponent > _MAX_EXPONENT:
+                    continue
+                f = float(pixel * np.float32(math.exp(-0.5 * float(exponent))))
+                sums[0] += f
+                sums[1] += ix * f
+                sums[2] += iy * f
+                sums[3] += x * x * f
+                sums[4] += x * y * f
+                sums[5] += y * y * f
+    return bool(sums[0] > 0.0 and sums[3] > 0.0 and sums[5] > 0.0)
+
+
+@jit
+def _set_box(
+    box: NDArray[np.int64], x: float, y: float, s11: float, s22: float, width: int, height: int
+) -> None:
+    """Pixels that touch the square of four standard deviations around the centre, within the image."""
+    radius = min(4.0 * math.sqrt(max(s11, s22)), _MAX_BOX_RADIUS)
+    box[0] = max(math.floor(x - radius + 0.5), 0)
+    box[1] = max(math.floor(y - radius + 0.5), 0)
+    box[2] = min(math.ceil(x + radius - 0.5), width - 1)
+    box[3] = min(math.ceil(y + radius - 0.5), height - 1)
+
+
+@jit
+def adaptive_moments(
+    image: NDArray[np.floating],
+    x: float,
+    y: float,
+    background: float,
+    max_iter: int,
+    max_shift: float,
+    tol1: float,
+    tol2: float,
+    out: NDArray[np.float64],
+) -> int:
+    """Measure the adaptive moments of the object at one place.
+
+    Parameters
+    ----------
+    image
+        Pixels, shape ``(h, w)``; used as float32 whatever they are.
+    x, y
+        The centre, in the array's indices (a pixel's centre is a whole number).
+    background
+        Subtracted from every pixel.
+    max_iter
+        Iterations before giving up (100).
+    max_shift
+        Distance on an axis between centre and weighted centroid above which SHIFT is set (2).
+    tol1, tol2
+        Convergence: changes of the ellipticity (1e-5) and of the size, relative (1e-4).
+    out
+        Shape ``(N_OUT,)``, filled at the places ``OUT_*`` [pixel, pixel^2]. What was not measured is NaN.
+
+    Returns
+    -------
+    int
+        Flag bits; 0 if all is well.
+    """
+    height, width = image.shape
+    out[:] = math.nan
+    x_centre = np.float32(x)
+    y_centre = np.float32(y)
+    level = np.float32(background)
+    box = np.empty(4, np.int64)
+    sums = np.zeros(6)
+    flags = 0
+    s11, s12, s22 = 1.5, 0.0, 1.5
+    w11, w12, w22 = -1.0, -1.0, -1.0
+    e1_old, e2_old, m11_old = 1e6, 1e6, 1e6
+    subpixel = False
+    amplitude = math.nan
+    iteration = 0
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return FAILURE
+
+    _set_box(box, x, y, s11, s22, width, height)
+    while iteration < max_iter:
+        _set_box(box, x, y, s11, s22, width, height)
+        good, v11, v12, v22 = _invert(s11, s12, s22)
+        if not good:
+            flags |= UNWEIGHTED
+            break
+        if s11 * s22 < s12 * s12 - _FLT_EPSILON:
+            return flags | FAILURE
+        small = s11 < _MIN_SIGMA2 or s22 < _MIN_SIGMA2 or s11 * s22 - s12 * s12 < _MIN_SIGMA2 * _MIN_SIGMA2
+        if small and not subpixel:
+            subpixel = True
+            if iteration > 0:  # once more with the weight of before, now sampled finely
+                m11_old = 1e6
+                v11, v12, v22 = w11, w12, w22
+                iteration -= 1
+        w11, w12, w22 = v11, v12, v22
+        if w11 < 0 or w22 < 0 or abs(w11) > _MAX_WEIGHT or abs(w12) > _MAX_WEIGHT or abs(w22) > _MAX_WEIGHT:
+            return flags | FAILURE
+        if not _weighted_sums(image, box, x_centre, y_centre, level, subpixel, w11, w12, w22, sums):
+            flags |= UNWEIGHTED
+            break
+        amplitude = sums[0] / (math.pi / math.sqrt(w11 * w22 - w12 * w12))
+        out[OUT_X] = sums[1] / sums[0]
+        out[OUT_Y] = sums[2] / sums[0]
+        if abs(out[OUT_X] - x) > max_shift or abs(out[OUT_Y] - y) > max_shift:
+            flags |= SHIFT
+        m11 = np.float32(sums[3] / sums[0])
+        m12 = np.float32(sums[4] / sums[0])
+        m22 = np.float32(sums[5] / sums[0])
+        if m11 <= 0 or m22 <= 0:
+            flags |= UNWEIGHTED
+            break
+        size = np.float32(m11 + m22)
+        e1 = float(np.float32(m11 - m22) / size)
+        e2 = float(np.float32(2.0) * m12 / size)
+        if (
+            iteration > 0
+            and abs(e1 - e1_old) < tol1
+            and abs(e2 - e2_old) < tol1
+            and abs(float(m11) / m11_old - 1.0) < tol2
+        ):
+            break
+        e1_old, e2_old, m11_old = e1, e2, float(m11)
+        good, n11, n12, n22 = _invert(float(m11), float(m12), float(m22))
+        if not good:
+            flags |= UNWEIGHTED
+            break
+        good, s11, s12, s22 = _invert(
+            float(np.float32(n11 - w11)), float(np.float32(n12 - w12)), float(np.float32(n22 - w22))
+        )
+        if not good or s11 <= 0 or s22 <= 0:
+            flags |= UNWEIGHTED
+            break
+        iteration += 1
+
+    out[OUT_ITERATIONS] = iteration
+    if iteration == max_iter:
+        flags |= UNWEIGHTED | MAX_ITER
+    if sums[3] + sums[5] == 0.0:
+        flags |= UNWEIGHTED
+    if flags & UNWEIGHTED:
+        amplitude = math.nan
+        if not _weighted_sums(image, box, x_centre, y_centre, level, subpixel, 0.0, 0.0, 0.0, sums):
+            flags = (flags & ~UNWEIGHTED) | UNWEIGHTED_BAD | FAILURE
+            if sums[0] > 0.0:  # a point: the moments of one pixel
+                out[OUT_XX] = 1.0 / 12.0
+                out[OUT_YY] = 1.0 / 12.0
+                out[OUT_XY] = 0.0
+            return flags
+        s11 = sums[3] / sums[0]
+        s12 = sums[4] / sums[0]
+        s22 = sums[5] / sums[0]
+    out[OUT_XX] = s11
+    out[OUT_YY] = s22
+    out[OUT_XY] = s12
+    out[OUT_AMPLITUDE] = amplitude
+    if flags & (UNWEIGHTED | SHIFT):
+        flags |= FAILURE
+    return flags
+
+
+@jit
+def adaptive_moments_stack(
+    images: NDArray[np.floating],
+    x: float,
+    y: float,
+    out: NDArray[np.float64],
+    flags: NDArray[np.int64],
+) -> None:
+    """Measure one object an image at the same place in each, with the default control.
+
+    Parameters
+    ----------
+    images
+        Shape ``(n, h, w)``.
+    x, y
+        The centre, in the arrays' indices.
+    out
+        Shape ``(n, N_OUT)``, filled as by `adaptive_moments`.
+    flags
+        Shape ``(n,)``, filled.
+    """
+    for i in range(images.shape[0]):
+        flags[i] = adaptive_moments(images[i], x, y, 0.0, 100, 2.0, 1e-5, 1e-4, out[i])
