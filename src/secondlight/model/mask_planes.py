@@ -1,10 +1,14 @@
-"""Names of mask bits."""
+"""Masks and the names of their bits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-__all__ = ["DEFAULT_MASK_PLANES", "MaskPlanes"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DEFAULT_MASK_PLANES", "Mask", "MaskPlanes"]
 
 #: The planes of a new mask, spec 00.8.
 DEFAULT_MASK_PLANES: Mapping[str, int] = {
@@ -73,3 +77,13 @@ class MaskPlanes(dict[str, int]):
     def copy(self) -> MaskPlanes:
         """Return an independent copy."""
         return MaskPlanes(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A mask by itself: ``array`` of shape ``(ny, nx)`` int32, its planes, and the parent coordinates of its first pixel."""
+
+    array: NDArray[np.int32]
+    planes: MaskPlanes
+    x0: int = 0
+    y0: int = 0

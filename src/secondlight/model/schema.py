@@ -72,6 +72,16 @@ class Schema:
         self._columns: dict[str, Column] = {}
         self.aliases: dict[str, str] = {}
 
+    @classmethod
+    def minimal(cls) -> Schema:
+        """Return the columns that every source table begins with (spec 00.4)."""
+        schema = cls()
+        schema.add(Column("id", "L", "", "unique ID"))
+        schema.add(Column("coord_ra", "Angle", "", "position in ra/dec"))
+        schema.add(Column("coord_dec", "Angle", "", "position in ra/dec"))
+        schema.add(Column("parent", "L", "", "unique ID of parent source"))
+        return schema
+
     def __iter__(self) -> Iterator[Column]:
         return iter(self._columns.values())
 
