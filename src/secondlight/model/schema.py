@@ -65,7 +65,9 @@ class Column:
 class Schema:
     """Columns in the order in which they were declared, and aliases: prefixes that stand for other prefixes.
 
-    The alias ``slot_Centroid → base_SdssCentroid`` makes ``slot_Centroid_x`` mean ``base_SdssCentroid_x``.
+    The alias ``slot_Centroid → base_SdssCentroid`` makes ``slot_Centroid_x`` mean ``base_SdssCentroid_x``. As in the
+    reference, a prefix is any leading part of a name, not only whole words: ``slot_Shape → ext_shapeHSM_HsmSourceMoments``
+    also names the columns of ``ext_shapeHSM_HsmSourceMomentsRound``, as ``slot_ShapeRound``.
     """
 
     def __init__(self) -> None:
@@ -130,28 +132,19 @@ class Schema:
         for _ in range(len(self.aliases) + 1):
             if name in self._columns:
                 return name
-            best = max((a for a in self.aliases if name == a or name.startswith(a + "_")), key=len, default=None)
+            best = max((a for a in self.aliases if name.startswith(a)), key=len, default=None)
             if best is None:
                 return name
             name = self.aliases[best] + name[len(best) :]
         return name
 
     def aliases_of(self, name: str) -> list[str]:
-        """Return every aliased name of one column, sorted.
+        """Return the aliased names of one column, in the order of the aliases; aliases of aliases are left out.
 
         Parameters
         ----------
         name
             A column's own name.
         """
-        found: set[str] = set()
-        frontier = {name}
-        while frontier:
-            target = frontier.pop()
-            for alias, prefix in self.aliases.items():
-                if target == prefix or target.startswith(prefix + "_"):
-                    candidate = alias + target[len(prefix) :]
-                    if candidate not in found and candidate not in self._columns:
-                        found.add(candidate)
-                        frontier.add(candidate)
-        return sorted(found)
+        found = (a + name[len(t) :] for a, t in sorted(self.aliases.items()) if name.startswith(t))
+        return [alias for alias in found if alias not in self._columns]
