@@ -1,7 +1,7 @@
 """Gaussian deviates by the ziggurat method, from a stream of 32-bit words.
 
-Marsaglia & Tsang 2000 (J. Stat. Soft. 5, 8) in Voss's variant with 128 steps, as the GNU Scientific Library draws
-them; spec 03.4.
+Marsaglia & Tsang 2000 (J. Stat. Soft. 5, 8) in Voss's variant with 128 steps, as the GNU Scientific Library
+draws them; spec 03.4.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WORDS_A_DRAW = 1.03
 
 
 def _tables() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    """Heights ``y``, widths ``w`` [per unit of the 24-bit integer] and acceptance limits ``k`` of the 128 steps."""
+    """Limits of acceptance ``k``, widths ``w`` a unit of the 24-bit integer, heights ``y`` of the steps."""
     r = ZIGGURAT_R
     area = np.exp(-0.5 * r * r) * (r + 1.0 / r)
     x = np.zeros(129)
@@ -66,8 +66,8 @@ def ziggurat_gaussian(
     Returns
     -------
     used : int
-        How many words were used up. A draw that the words' end interrupts uses none: begin again at ``words[used:]``
-        with more.
+        How many words were used up. A draw that the words' end interrupts uses none: begin again at
+        ``words[used:]`` with more.
     filled : int
         First place of ``out`` that is not filled.
     """

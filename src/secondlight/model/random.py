@@ -26,7 +26,7 @@ class AfwRandom:
 
     def __init__(self, seed: int = 1) -> None:
         self._bits = np.random.MT19937()
-        self._bits._legacy_seeding((seed or 2**64 - 1) & 0xFFFFFFFF)  # type: ignore[attr-defined]
+        self._bits._legacy_seeding((seed or 2**64 - 1) & 0xFFFFFFFF)
         self._left: NDArray[np.uint64] = np.zeros(0, np.uint64)
 
     def _words(self, n: int) -> NDArray[np.uint64]:
