@@ -1,0 +1,167 @@
+"""Measure every source of a table on one image (spec 07.1, 07.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, ClassVar
+
+from lsst.pex.config import Config, ConfigField, Field
+from lsst.pipe.base import Task
+
+from .. import threads
+from ..errors import SecondLightError
+from ..measurement import Batch, Plugin, PluginField, plugin_registry
+from ..model.catalog import SourceCatalog
+from ..model.exposure import Exposure
+from ..model.schema import Column, Schema
+
+__all__ = ["SingleFrameMeasurementConfig", "SingleFrameMeasurementTask", "SourceSlotConfig"]
+
+#: Sources measured together. Large enough that calling a plugin costs nothing beside measuring, small enough
+#: that the batches of one CCD keep many threads busy and that their PSF images stay in the processor's cache.
+_BATCH = 128
+
+
+def _slot(doc: str, default: str) -> Any:
+    return Field[str](doc=doc, default=default, optional=True)
+
+
+class SourceSlotConfig(Config):
+    """Which columns the slots stand for: ``slot_Centroid`` and so on; none where None."""
+
+    centroid = _slot("Plugin that measures the position.", "base_SdssCentroid")
+    shape = _slot("Plugin that measures the second moments.", "ext_shapeHSM_HsmSourceMoments")
+    psfShape = _slot("Plugin that measures the second moments of the PSF.", "ext_shapeHSM_HsmPsfMoments")
+    apFlux = _slot("Aperture flux.", "base_CircularApertureFlux_12_0")
+    modelFlux = _slot("Flux of a model.", "base_GaussianFlux")
+    psfFlux = _slot("PSF flux.", "base_PsfFlux")
+    gaussianFlux = _slot("Flux with a Gaussian weight.", "base_GaussianFlux")
+    calibFlux = _slot("Flux used for calibration.", "base_CircularApertureFlux_12_0")
+
+    def aliases(self) -> dict[str, str]:
+        """Return the aliases of the slots in use: ``slot_Centroid`` → ``base_SdssCentroid`` and so on."""
+        slots: dict[str, str | None] = self.toDict()
+        return {f"slot_{name[0].upper()}{name[1:]}": target for name, target in slots.items() if target}
+
+
+class SingleFrameMeasurementConfig(Config):
+    """Configuration of `SingleFrameMeasurementTask`."""
+
+    plugins = PluginField(
+        doc="The plugins to run, and their configuration.",
+        registry=plugin_registry,
+        multi=True,
+        default=[
+            "base_PixelFlags",
+            "base_SdssCentroid",
+            "base_SkyCoord",
+            "base_Variance",
+        ],
+    )
+    slots = ConfigField[SourceSlotConfig](doc="Which columns the slots stand for.")
+
+    def validate(self) -> None:
+        """Check that the plugins that other plugins read through slots are run.
+
+        A flux slot is free: it may name a column that a later step makes.
+        """
+        super().validate()
+        for slot in ("centroid", "shape", "psfShape"):
+            name = getattr(self.slots, slot)
+            if name is not None and name not in self.plugins.names:
+                raise ValueError(f"slots.{slot} is {name!r}, which is not among plugins.names")
+
+
+class SingleFrameMeasurementTask(Task):
+    """Run measurement plugins on all sources.
+
+    Plugins run in the order of their ``order``, then name, the centroid slot's first; their columns are
+    declared in the same order.
+
+    Parameters
+    ----------
+    schema
+        Where slots, columns and aliases are declared.
+    metadata
+        Facts that plugins tell about their configuration; kept with every catalogue measured.
+    **kwargs
+        Passed to `lsst.pipe.base.Task`: ``config``, ``name``, ``log`` …
+    """
+
+    ConfigClass: ClassVar[type[Config]] = SingleFrameMeasurementConfig
+    _DefaultName: ClassVar[str] = "measurement"
+    config: Any
+
+    def __init__(self, schema: Schema, *, metadata: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.schema = schema
+        self.alg_metadata: dict[str, Any] = {} if metadata is None else metadata
+        schema.aliases.update(self.config.slots.aliases())
+        names = self.config.plugins.names or ()
+        classes = {name: plugin_registry[name] for name in names}
+
+        def turn(name: str) -> tuple[bool, float, str]:
+            return name != self.config.slots.centroid, classes[name].order, name
+
+        self.plugins: list[Plugin] = [
+            classes[name](self.config.plugins[name], name, schema, self.alg_metadata)
+            for name in sorted(classes, key=turn)
+        ]
+        if "base_InvalidPsf_flag" not in schema:
+            schema.add(Column("base_InvalidPsf_flag", "Flag", doc="Invalid PSF at this location."))
+
+    def run(
+        self,
+        catalog: SourceCatalog,
+        exposure: Exposure,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Measure all sources.
+
+        Parameters
+        ----------
+        catalog
+            The sources, with footprints; their columns are filled.
+        exposure
+            The image; it is not changed.
+        progress
+            Called now and then, from any thread but one at a time, with the numbers of sources done and of
+            all.
+
+        Raises
+        ------
+        SecondLightError
+            Raised if the exposure lacks what a plugin cannot do without, such as a PSF.
+        """
+        catalog.declare_missing()
+        catalog.metadata.update(self.alg_metadata)
+        plugins = [p for p in self.plugins if p.config.doMeasure]
+        done = 0
+        lock = Lock()
+
+        def work(start: int, stop: int) -> None:
+            nonlocal done
+            batch = Batch(catalog, exposure, start, stop)
+            for plugin in plugins:
+                self._measure(plugin, batch)
+            if progress is not None:
+                with lock:
+                    done += batch.n
+                    progress(done, len(catalog))
+
+        threads.map_chunks(work, len(catalog), _BATCH)
+
+    def _measure(self, plugin: Plugin, batch: Batch) -> None:
+        """Run one plugin, so that a source that raises costs that source its flag and nothing else."""
+        try:
+            plugin.measure(batch)
+        except (MemoryError, SecondLightError):
+            raise
+        except Exception as error:
+            if batch.n > 1:
+                for i in range(batch.n):
+                    self._measure(plugin, batch.single(i))
+            else:
+                self.log.debug("%s failed on source %d: %s", plugin.name, batch["id"][0], error)
+                plugin.fail(batch)
