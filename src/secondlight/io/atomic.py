@@ -1,7 +1,7 @@
 """Outputs that appear complete or not at all.
-
-Files are written under another name in the same folder, so that the last step is a rename, which a file system does in one
-go: a process that is killed leaves what was there before (and perhaps a hidden ``.secondlight-*`` file or folder, never read).
+ Files are written under another name in the same folder, so that the last step is a rename, which a file
+system does in one go: a process that is killed leaves what was there before (and perhaps a hidden
+``.secondlight-*`` file or folder, never read).
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def atomic_outputs(
 ) -> Iterator[Path]:
     """Write several files that appear together when the ``with`` block ends without an error.
 
-    A new folder appears with all its files in one rename. In a folder that exists they are renamed one by one, in the order
-    of ``names``, and put back as they were should one rename fail; put the name last whose presence shall mean that the set
-    is complete.
+    A new folder appears with all its files in one rename. In a folder that exists they are renamed one by
+    one, in the order of ``names``, and put back as they were should one rename fail; put the name last
+    whose presence shall mean that the set is complete.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def atomic_outputs(
     Raises
     ------
     UsageError
-        Raised if one of the files exists and ``overwrite`` is not set, before anything is written; or if the folder is a
-        file.
+        Raised if one of the files exists and ``overwrite`` is not set, before anything is written; or if
+        the folder is a file.
     ValueError
         Raised if a file was written that is not in ``names``.
     """
