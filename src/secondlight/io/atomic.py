@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,23 +70,20 @@ def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
 
 
 @contextmanager
-def atomic_outputs(
-    directory: str | os.PathLike[str], names: Iterable[str], *, overwrite: bool = False
-) -> Iterator[Path]:
+def atomic_outputs(directory: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Write several files that appear together when the ``with`` block ends without an error.
 
-    A new folder appears with all its files in one rename. In a folder that exists they are renamed one by
-    one, in the order of ``names``, and put back as they were should one rename fail; put the name last
-    whose presence shall mean that the set is complete.
+    A new folder appears with all its files in one rename. Into a folder that exists they are renamed one by
+    one, in the order in which they were written, and put back as they were should one rename fail; so write
+    the file last whose presence shall mean that the set is complete. What else lies in the folder stays as
+    it is.
 
     Parameters
     ----------
     directory
         The folder of the outputs; made if missing.
-    names
-        Every file that may be written. Those that the block does not write are left as they are.
     overwrite
-        Whether to replace existing files.
+        Whether to replace files of the same names.
 
     Yields
     ------
@@ -96,58 +93,50 @@ def atomic_outputs(
     Raises
     ------
     UsageError
-        Raised if one of the files exists and ``overwrite`` is not set, before anything is written; or if
-        the folder is a file.
-    ValueError
-        Raised if a file was written that is not in ``names``.
+        Raised if the folder is a file, or if a file of the same name exists and ``overwrite`` is not set.
     """
     final = Path(directory).absolute()
-    order = list(names)
     if final.exists() and not final.is_dir():
-        raise UsageError(f"{final} is a file, not a folder for outputs")
-    for name in order:
-        if (final / name).exists() and not overwrite:
-            raise _refuse(final / name)
+        raise UsageError(f"{directory} is a file, not a folder for outputs")
     final.parent.mkdir(parents=True, exist_ok=True)
     staged = _hidden(final if final.is_dir() else final.parent)
     staged.mkdir()
     try:
         yield staged
-        if foreign := sorted({p.name for p in staged.iterdir()} - set(order)):
-            raise ValueError(f"{foreign[0]} was written but not announced as an output")
-        written = [name for name in order if (staged / name).exists()]
-        for name in written:
-            _sync(staged / name)
+        written = sorted(staged.iterdir(), key=lambda p: (p.stat().st_mtime_ns, p.name))
+        for path in written:
+            _sync(path)
         if not final.exists():
             staged.rename(final)
         else:
-            _move_in(staged, final, written, overwrite)
+            _move_in(written, final, overwrite)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _move_in(staged: Path, final: Path, names: list[str], overwrite: bool) -> None:
+def _move_in(files: list[Path], final: Path, overwrite: bool) -> None:
     """Rename files into a folder; should one fail, undo those before it."""
-    kept = staged / "kept"
-    kept.mkdir()
-    done: list[str] = []
+    targets = [final / path.name for path in files]
+    for target in targets:
+        if target.exists() and not overwrite:
+            raise _refuse(target)
+    kept: dict[Path, Path] = {}
+    done: list[Path] = []
     try:
-        for name in names:
-            target = final / name
+        for path, target in zip(files, targets, strict=True):
             if target.exists():
-                if not overwrite:
-                    raise _refuse(target)
                 # a second name for the old file, so that it never vanishes from under its own
+                kept[target] = _hidden(path.parent)
                 try:
-                    os.link(target, kept / name)
+                    os.link(target, kept[target])
                 except OSError:  # a file system without links
-                    shutil.copy2(target, kept / name)
-            (staged / name).replace(target)
-            done.append(name)
+                    shutil.copy2(target, kept[target])
+            path.replace(target)
+            done.append(target)
     except BaseException:
-        for name in reversed(done):
-            if (kept / name).exists():
-                (kept / name).replace(final / name)
+        for target in reversed(done):
+            if target in kept:
+                kept[target].replace(target)
             else:
-                (final / name).unlink()
+                target.unlink()
         raise
