@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-from lsst.images import Box
-from lsst.images.fields import BaseField, ChebyshevField
-from numpy.typing import NDArray
+from abc import abstractmethod
+from collections.abc import Callable
+from copy import copy
+from typing import Any, Self, final
 
-__all__ = ["constant_field", "field_mean"]
+import numpy as np
+from astropy.units import Quantity, UnitBase
+from lsst.images import Bounds, Box, Image, SkyProjection
+from lsst.images.fields import BaseField, ChebyshevField
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["PixelAreaField", "TransformField", "constant_field", "field_mean"]
 
 
 def constant_field(value: float, bbox: Box) -> ChebyshevField:
@@ -46,3 +52,115 @@ def field_mean(field: BaseField) -> float:
 
     c = np.asarray(field.coefficients, float)
     return float(integrals(c.shape[0]) @ c @ integrals(c.shape[1]) / 4.0)
+
+
+class _ScaledField(BaseField):
+    """What fields of one factor share."""
+
+    def __init__(self, bounds: Bounds, factor: float, unit: UnitBase | None) -> None:
+        self._bounds = bounds
+        self._factor = factor
+        self._unit = unit
+
+    @property
+    def bounds(self) -> Bounds:
+        """The region over which the field can be evaluated."""
+        return self._bounds
+
+    @property
+    def unit(self) -> UnitBase | None:
+        """The unit of the field."""
+        return self._unit
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the field is the same everywhere: not known of these."""
+        return False
+
+    @abstractmethod
+    def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Evaluate at flat arrays of positions, before the factor."""
+
+    def _evaluate(self, *, x: NDArray[Any], y: NDArray[Any], quantity: bool) -> Any:
+        x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        values = self._factor * self._values(x.ravel(), y.ravel()).reshape(x.shape)
+        return Quantity(values, self._unit) if quantity else values
+
+    def _multiply_constant(self, factor: Any) -> Self:
+        number, unit = self._handle_factor_units(factor)
+        scaled = copy(self)
+        scaled._factor, scaled._unit = self._factor * number, unit
+        return scaled
+
+    def render(self, bbox: Box | None = None, *, dtype: DTypeLike | None = None) -> Image:
+        """Evaluate on every pixel; see `lsst.images.fields.BaseField`."""
+        box = bbox or self._bounds.bbox
+        y, x = np.meshgrid(box.y.arange, box.x.arange, indexing="ij")
+        return Image(self._evaluate(x=x, y=y, quantity=False), bbox=box, unit=self._unit, dtype=dtype)
+
+
+@final
+class TransformField(_ScaledField):
+    """A field given by any mapping from the plane to a number (spec 08.3, TransformBoundedField).
+
+    Parameters
+    ----------
+    bounds
+        Where the field is defined.
+    function
+        Takes flat arrays of x and y [pixel], returns the values.
+    factor
+        Multiplies the values.
+    unit
+        Unit of the field.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        function: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+        *,
+        factor: float = 1.0,
+        unit: UnitBase | None = None,
+    ) -> None:
+        super().__init__(bounds, factor, unit)
+        self._function = function
+
+    def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self._function(x, y), float)
+
+
+@final
+class PixelAreaField(_ScaledField):
+    """The solid angle of a pixel [steradian], times a factor (spec 08.3, PixelAreaBoundedField).
+
+    Parameters
+    ----------
+    bounds
+        Where the field is defined.
+    projection
+        From pixels to the sky.
+    factor
+        Multiplies the area.
+    unit
+        Unit of the field.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        projection: SkyProjection[Any],
+        factor: float = 1.0,
+        *,
+        unit: UnitBase | None = None,
+    ) -> None:
+        super().__init__(bounds, factor, unit)
+        self._projection = projection
+
+    def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        here, right, up = (
+            self._projection.pixel_to_sky(x=x + dx, y=y + dy).cartesian.xyz.value
+            for dx, dy in ((0, 0), (1, 0), (0, 1))
+        )
+        area: NDArray[np.float64] = np.linalg.norm(np.cross(right - here, up - here, axis=0), axis=0)
+        return area

@@ -60,7 +60,7 @@ class Hdu:
         """Whether this holds a two-dimensional image."""
         if self.header.get("ZIMAGE", False):
             return bool(self.header.get("ZNAXIS", 0) == 2)
-        return self.header.get("XTENSION", "IMAGE") == "IMAGE" and self.header.get("NAXIS", 0) == 2
+        return bool(self.header.get("XTENSION", "IMAGE") == "IMAGE" and self.header.get("NAXIS", 0) == 2)
 
     @property
     def label(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from astropy.io import fits
@@ -287,7 +287,8 @@ def _native(values: NDArray[Any], zero: int) -> NDArray[Any]:
     unsigned = _UNSIGNED.get(values.dtype.str)
     if unsigned is not None and zero == unsigned[0]:
         # adding half the range is flipping the sign bit, whatever the width
-        return (values.astype(values.dtype.newbyteorder("=")).view(unsigned[1]) ^ unsigned[1](zero)).astype(
-            unsigned[1]
-        )
-    return np.asarray(values.astype(values.dtype.newbyteorder("=")))
+        native = values.astype(values.dtype.newbyteorder("=")).view(unsigned[1])
+        native ^= unsigned[1](zero)
+    else:
+        native = values.astype(values.dtype.newbyteorder("="))
+    return cast("NDArray[Any]", native)

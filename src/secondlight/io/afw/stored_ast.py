@@ -1,0 +1,145 @@
+"""Text dumps of AST objects, as the reference stores coordinate mappings (spec 11.4).
+
+The dumps go to `lsst.images` through its serialization models: its public way to make a transform or a set of
+camera frames from AST text, whatever AST binding it runs on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pydantic
+import starlink.Ast
+from lsst.images import Transform, TransformSerializationModel
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from .archive import Archive
+
+__all__ = ["dump_ast", "make_transform", "parse_ast", "read_mapping", "split_stored"]
+
+_HEAD = re.compile(rb"^(\d+) (\w+)\s+(?:[01]\s+)?(?=Begin)")
+
+
+class _NoPointer(pydantic.BaseModel):
+    """Stands for the pointers into a file that the models allow and that are never used here."""
+
+    pointer: str
+
+
+class _Lines:
+    """Source and sink of an AST channel."""
+
+    def __init__(self, text: str = "") -> None:
+        self.lines = text.splitlines()
+        self._next = 0
+
+    def astsource(self) -> str | None:
+        if self._next == len(self.lines):
+            return None
+        self._next += 1
+        return self.lines[self._next - 1]
+
+    def astsink(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def parse_ast(text: str) -> list[Any]:
+    """Return the AST objects of a dump, in order.
+
+    Parameters
+    ----------
+    text
+        One dump or several behind each other.
+
+    Raises
+    ------
+    ValueError
+        Raised if the text is no AST dump.
+    """
+    channel = starlink.Ast.Channel(_Lines(text))
+    objects = []
+    try:
+        while (item := channel.read()) is not None:
+            objects.append(item)
+    except starlink.Ast.AstError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+    return objects
+
+
+def dump_ast(item: Any) -> str:
+    """Return the dump of an AST object.
+
+    Parameters
+    ----------
+    item
+        The object.
+    """
+    sink = _Lines()
+    starlink.Ast.Channel(None, sink, options="Comment=0").write(item)
+    return "\n".join(sink.lines) + "\n"
+
+
+def split_stored(raw: NDArray[np.uint8], *, where: dict[str, Any]) -> list[Any]:
+    """Return the AST objects of a stored byte string: version, class, perhaps a flag, then dumps.
+
+    Parameters
+    ----------
+    raw
+        The bytes.
+    where
+        ``path`` and ``part`` for the message of an error.
+
+    Raises
+    ------
+    InputError
+        Raised if the version is unknown or the dump cannot be parsed.
+    """
+    text = raw.tobytes()
+    head = _HEAD.match(text)
+    if head is None or int(head[1]) != 1:
+        raise InputError(f"the stored mapping begins with {text[:24]!r}: no AST dump of version 1", **where)
+    try:
+        objects = parse_ast(text[head.end() :].decode("ascii", "replace"))
+    except ValueError as error:
+        raise InputError(f"the stored mapping cannot be parsed ({error})", **where) from None
+    if not objects:
+        raise InputError("the stored mapping is empty", **where)
+    return objects
+
+
+def read_mapping(archive: Archive, key: int) -> Any:
+    """Return a stored mapping between points of the plane, as an AST object.
+
+    Parameters
+    ----------
+    archive
+        The archive.
+    key
+        Id of a ``TransformPoint2ToPoint2`` (or a transform between other spaces).
+    """
+    table = archive.table(key, "TransformPoint2ToPoint2", "TransformPoint2ToSpherePoint")
+    where = {"path": archive.path, "part": f"{archive.name(key)} (id {key})"}
+    return split_stored(np.concatenate(table["bytes"]), where=where)[0]
+
+
+def make_transform(item: Any, frame_in: Any, frame_out: Any) -> Transform[Any, Any]:
+    """Wrap an AST mapping as a transform between two frames.
+
+    Parameters
+    ----------
+    item
+        An AST mapping.
+    frame_in, frame_out
+        Frames of `lsst.images`.
+    """
+    mappings: list[Any] = [{"ast": dump_ast(item)}]
+    tree: Any = TransformSerializationModel[_NoPointer](
+        frames=[frame_in.serialize(), frame_out.serialize()],
+        bounds=[None, None],
+        mappings=mappings,
+    )
+    transform: Transform[Any, Any] = tree.deserialize(None)
+    return transform
