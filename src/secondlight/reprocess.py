@@ -26,7 +26,12 @@ from .tasks.apply_aperture_correction import ApplyApCorrTask
 from .tasks.detection import SourceDetectionTask
 from .tasks.match_calib_sources import CALIB_FLAGS, match_calib_sources
 from .tasks.measurement import SingleFrameMeasurementTask
-from .tasks.photometric_calibration import calibrate_catalog, calibrate_image, declare_calibrated, divide_by_mean
+from .tasks.photometric_calibration import (
+    calibrate_catalog,
+    calibrate_image,
+    declare_calibrated,
+    divide_by_mean,
+)
 from .tasks.repair import RepairTask
 from .tasks.sky_sources import SkyObjectsTask
 from .tasks.snap_combine import SnapCombineTask
@@ -41,7 +46,7 @@ type StageObserver = Callable[[str], None]
 class ReprocessVisitImageConfig(Config):
     """Configuration of `ReprocessVisitImageTask`: spec 00.3, the reference's names and defaults."""
 
-    id_generator = ConfigField(doc="how source ids are made", dtype=DetectorVisitIdGeneratorConfig)
+    id_generator: Any = ConfigField(doc="how source ids are made", dtype=DetectorVisitIdGeneratorConfig)
     do_use_sky_corr = Field[bool](
         doc="subtract a second background (skyCorr) besides the calibration background", default=False
     )
@@ -50,16 +55,20 @@ class ReprocessVisitImageConfig(Config):
         "before the background is subtracted, and remove it afterwards",
         default=False,
     )
-    snap_combine = ConfigurableField(doc="combine the two snaps of a visit", target=SnapCombineTask)
-    repair = ConfigurableField(doc="find and repair cosmic rays", target=RepairTask)
-    detection = ConfigurableField(doc="detect sources", target=SourceDetectionTask)
-    sky_sources = ConfigurableField(doc="add sources in empty places", target=SkyObjectsTask)
-    measurement = ConfigurableField(doc="measure sources", target=SingleFrameMeasurementTask)
-    apply_aperture_correction = ConfigurableField(doc="apply aperture corrections", target=ApplyApCorrTask)
-    post_calculations = ConfigurableField(
+    snap_combine: Any = ConfigurableField(doc="combine the two snaps of a visit", target=SnapCombineTask)
+    repair: Any = ConfigurableField(doc="find and repair cosmic rays", target=RepairTask)
+    detection: Any = ConfigurableField(doc="detect sources", target=SourceDetectionTask)
+    sky_sources: Any = ConfigurableField(doc="add sources in empty places", target=SkyObjectsTask)
+    measurement: Any = ConfigurableField(doc="measure sources", target=SingleFrameMeasurementTask)
+    apply_aperture_correction: Any = ConfigurableField(
+        doc="apply aperture corrections", target=ApplyApCorrTask
+    )
+    post_calculations: Any = ConfigurableField(
         doc="measurements made after all corrections", target=SingleFrameMeasurementTask
     )
-    calib_match_radius = Field[float](doc="radius within which a calibration source is a source [arcsec]", default=0.2)
+    calib_match_radius = Field[float](
+        doc="radius within which a calibration source is a source [arcsec]", default=0.2
+    )
     do_apply_flat_background_ratio = Field[bool](
         doc="divide by the ratio of background flat to photometric flat", default=False
     )
@@ -216,13 +225,23 @@ class ReprocessVisitImageTask(Task):
             _check_calibrations(psf, ap_corr, photo_calib, wcs)
             if preliminary_mask is not None:
                 self._copy_mask_planes(exposure, preliminary_mask)
-            self._subtract_background(exposure, background, initial_photo_calib, background_to_photometric_ratio)
-            exposure.psf, exposure.ap_corr_map, exposure.wcs, exposure.photo_calib = psf, ap_corr, wcs, photo_calib
+            self._subtract_background(
+                exposure, background, initial_photo_calib, background_to_photometric_ratio
+            )
+            exposure.psf, exposure.ap_corr_map, exposure.wcs, exposure.photo_calib = (
+                psf,
+                ap_corr,
+                wcs,
+                photo_calib,
+            )
         with stage("repair"):
             self.repair.run(exposure)
         with stage("detection"):
             detected = self.detection.run(
-                exposure, background=background, ratio=background_to_photometric_ratio, ids=id_generator.make_factory()
+                exposure,
+                background=background,
+                ratio=background_to_photometric_ratio,
+                ids=id_generator.make_factory(),
             )
         catalog = result.sources_footprints = detected.sources
         with stage("sky_sources"):
@@ -268,9 +287,13 @@ class ReprocessVisitImageTask(Task):
         use_ratio = self.config.do_apply_flat_background_ratio
         if use_ratio:
             if ratio is None:
-                raise UsageError("do_apply_flat_background_ratio is set, and no background ratio image is given")
+                raise UsageError(
+                    "do_apply_flat_background_ratio is set, and no background ratio image is given"
+                )
             if ratio.shape != exposure.image.shape:
-                raise InputError(f"the background ratio has shape {ratio.shape}, the exposure {exposure.image.shape}")
+                raise InputError(
+                    f"the background ratio has shape {ratio.shape}, the exposure {exposure.image.shape}"
+                )
             exposure.image /= ratio
             exposure.variance /= ratio
             exposure.variance /= ratio

@@ -21,7 +21,9 @@ class ApplyApCorrConfig(Config):
     """Configuration of `ApplyApCorrTask`."""
 
     ignoreList = ListField[str](
-        doc="flux measurement algorithms in the registry of corrected ones to leave alone", default=[], optional=False
+        doc="flux measurement algorithms in the registry of corrected ones to leave alone",
+        default=[],
+        optional=False,
     )
     doFlagApCorrFailures = Field[bool](
         doc="set the general failure flag of a flux whose aperture correction cannot be had", default=True
@@ -57,7 +59,12 @@ class ApplyApCorrTask(Task):
         for name in self.names:
             schema.add(Column(f"{name}_apCorr", "D", "", f"aperture correction applied to {name}"))
             schema.add(
-                Column(f"{name}_apCorrErr", "D", "", f"standard deviation of aperture correction applied to {name}")
+                Column(
+                    f"{name}_apCorrErr",
+                    "D",
+                    "",
+                    f"standard deviation of aperture correction applied to {name}",
+                )
             )
             schema.add(Column(f"{name}_flag_apCorr", "Flag", "", f"set if unable to aperture correct {name}"))
 

@@ -77,7 +77,9 @@ def divide_by_mean(exposure: Exposure, photo_calib: PhotoCalib) -> None:
 
 def _flux_bases(schema: Schema) -> list[str]:
     """Names of the fluxes to calibrate, without their suffix, alphabetically."""
-    return sorted(n.removesuffix(_SUFFIX) for n in schema.names if n.endswith(_SUFFIX) and len(n) > len(_SUFFIX) + 1)
+    return sorted(
+        n.removesuffix(_SUFFIX) for n in schema.names if n.endswith(_SUFFIX) and len(n) > len(_SUFFIX) + 1
+    )
 
 
 def declare_calibrated(schema: Schema) -> None:

@@ -1,0 +1,4 @@
+# The reference's behaviour to the letter, its defects included: for comparing with its outputs.
+# docs/deviations.md lists what each of these does.
+config.reproduceReferenceDefects = True
+config.repair.reproduceReferenceDefects = True

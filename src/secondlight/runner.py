@@ -1,0 +1,307 @@
+"""From files to files: read the inputs of one detector, run the task, write the outputs together."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lsst.pipe.base import Struct
+from numpy.typing import NDArray
+
+from . import threads as thread_pool
+from .errors import InputError, NoWorkError, ProcessingError, UsageError
+from .io import afw, native
+from .io.atomic import atomic_outputs
+from .io.read import read_exposure, read_visit_summary
+from .model.background import BackgroundList
+from .model.exposure import Exposure
+from .overrides import build_config
+from .reprocess import ReprocessVisitImageConfig, ReprocessVisitImageTask
+
+__all__ = ["OUTPUTS", "Done", "Inputs", "run_files"]
+
+#: Names of the files that a run makes.
+OUTPUTS = (
+    "pvi.fits",
+    "sources.parquet",
+    "sources_footprints.parquet",
+    "pvi_background.fits",
+    "metadata.json",
+)
+
+_PACKAGES = (
+    "secondlight",
+    "numpy",
+    "numba",
+    "scipy",
+    "astropy",
+    "lsst-images",
+    "lsst-pipe-base",
+    "lsst-pex-config",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The files of one {visit, detector}; those that may be absent are `None`."""
+
+    exposures: Sequence[Path]
+    visit_summary: Path
+    backgrounds: Sequence[Path]
+    detector: int
+    preliminary_mask: Path | None = None
+    calib_sources: Path | None = None
+    initial_photo_calib: Path | None = None
+    background_ratio: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a run made."""
+
+    directory: Path
+    counts: dict[str, int]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def summary(self) -> str:
+        """Return one line for humans."""
+        found = ", ".join(f"{v} {k.replace('_', ' ')}" for k, v in self.counts.items())
+        return f"{found}; {sum(self.seconds.values()):.1f} s; outputs in {self.directory}"
+
+
+def run_files(
+    inputs: Inputs,
+    *,
+    out: Path,
+    config_files: Sequence[str] = (),
+    config_values: Sequence[str] = (),
+    release_id: int | None = None,
+    threads: int = 1,
+    overwrite: bool = False,
+    keep_partial: bool = False,
+    on_stage: Callable[[str], None] | None = None,
+) -> Done:
+    """Reprocess one detector from files and write the outputs, all of them or none.
+
+    Parameters
+    ----------
+    inputs
+        What to read.
+    out
+        Directory for the outputs; made if missing.
+    config_files, config_values
+        Configuration overrides; see `secondlight.overrides.build_config`.
+    release_id
+        Release id that source ids carry; the configuration's if not given.
+    threads
+        Number of threads; 0 for one a processor. The outputs do not depend on it.
+    overwrite
+        Whether outputs that exist may be replaced.
+    keep_partial
+        Whether to write what was made before an error that says the data cannot be processed.
+    on_stage
+        Called with the name of each stage as it begins.
+
+    Raises
+    ------
+    UsageError
+        Raised if an option or the configuration is wrong, or outputs exist and must not be replaced.
+    InputError
+        Raised if an input cannot be read, or contradicts another.
+    NoWorkError
+        Raised if the visit summary lacks calibrations for the detector.
+    ProcessingError
+        Raised if the data cannot be processed.
+    """
+    config = build_config(config_files, config_values)
+    if release_id is not None:
+        config.id_generator.release_id = release_id
+    existing = [name for name in OUTPUTS if (out / name).exists()]
+    if existing and not overwrite:
+        raise UsageError(f"{out / existing[0]} exists: give another --out, or --overwrite to replace it")
+    observer = on_stage or (lambda _name: None)
+
+    seconds: dict[str, float] = {}
+    start = time.perf_counter()
+    observer("read")
+    arguments = _read(inputs, config)
+    seconds["read"] = time.perf_counter() - start
+
+    result = Struct()
+    with thread_pool.use(threads):
+        task = ReprocessVisitImageTask(config, on_stage=observer)
+        try:
+            task.run(**arguments, result=result)
+        except ProcessingError as error:
+            if keep_partial and result.exposure is not None:
+                seconds |= result.seconds
+                _write_partial(out, result, error, config, inputs, seconds)
+            raise
+        seconds |= result.seconds
+        start = time.perf_counter()
+        observer("write")
+        catalog = result.sources_footprints
+        with atomic_outputs(out, overwrite=overwrite) as directory:
+            native.write_visit_image(
+                directory / "pvi.fits",
+                result.exposure,
+                backgrounds=result.background,
+                photometric_scaling=result.applied_photo_calib,
+            )
+            native.write_sources(directory / "sources.parquet", catalog)
+            native.write_footprints(directory / "sources_footprints.parquet", catalog)
+            native.write_background(directory / "pvi_background.fits", result.background)
+            seconds["write"] = time.perf_counter() - start
+            counts = _counts(catalog)
+            _write_metadata(directory / "metadata.json", config, inputs, seconds, counts, task)
+    return Done(out, counts, seconds)
+
+
+def _counts(catalog: Any) -> dict[str, int]:
+    sky = int(catalog["sky_source"].sum())
+    return {"sources": len(catalog) - sky, "sky_sources": sky}
+
+
+def _read(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
+    """Read the inputs into the arguments of `ReprocessVisitImageTask.run`."""
+    exposures = [read_exposure(path) for path in inputs.exposures]
+    if len(exposures) not in (1, 2):
+        raise UsageError(f"{len(exposures)} exposures given: a visit has one, or two snaps")
+    for path, exposure in zip(inputs.exposures, exposures, strict=True):
+        _check_exposure(path, exposure, inputs, exposures[0])
+    record = read_visit_summary(inputs.visit_summary).find(inputs.detector)
+    if record is None:
+        raise NoWorkError(
+            f"{inputs.visit_summary}: no record for detector {inputs.detector}: nothing to reprocess it with"
+        )
+    calibrations = {
+        "PSF": record.psf,
+        "WCS": record.wcs,
+        "ApCorr": record.ap_corr_map,
+        "PhotoCalib": record.photo_calib,
+    }
+    missing = [name for name, value in calibrations.items() if value is None]
+    if missing:
+        raise NoWorkError(
+            f"{inputs.visit_summary}: Skipping reprocessing of detector {inputs.detector} because: "
+            + ", ".join(f"no {name}" for name in missing)
+        )
+    background = BackgroundList()
+    for path in inputs.backgrounds:
+        background.extend(afw.read_background(path))
+    visit_info = exposures[0].visit_info
+    return {
+        "exposures": exposures,
+        "psf": record.psf,
+        "wcs": record.wcs,
+        "ap_corr": record.ap_corr_map,
+        "photo_calib": record.photo_calib,
+        "background": background,
+        "id_generator": config.id_generator.make(
+            visit=visit_info.id if visit_info is not None else 0,
+            detector=inputs.detector,
+            instrument=visit_info.instrument if visit_info is not None else "",
+        ),
+        "initial_photo_calib": _optional(afw.read_photo_calib, inputs.initial_photo_calib),
+        "calib_sources": _optional(_read_table, inputs.calib_sources),
+        "background_to_photometric_ratio": _optional(_read_ratio, inputs.background_ratio),
+        "preliminary_mask": _optional(afw.read_mask, inputs.preliminary_mask),
+    }
+
+
+def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:
+    return None if path is None else read(path)
+
+
+def _check_exposure(path: Path, exposure: Exposure, inputs: Inputs, first: Exposure) -> None:
+    """Refuse an exposure of another detector, or a second snap that does not lie on the first."""
+    if exposure.detector is not None and exposure.detector.id != inputs.detector:
+        raise InputError(
+            f"the exposure is of detector {exposure.detector.id}, not {inputs.detector}", path=path
+        )
+    if exposure.bbox != first.bbox:
+        raise InputError(f"the snap covers {exposure.bbox}, the first one {first.bbox}", path=path)
+
+
+def _read_ratio(path: Path) -> NDArray[np.float32]:
+    return afw.read_image(path).array
+
+
+def _read_table(path: Path) -> Mapping[str, NDArray[np.generic]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    needed = {"coord_ra", "coord_dec", "detector"}
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"not a readable parquet table ({error})", path=path) from error
+    lacking = sorted(needed - set(table.column_names))
+    if lacking:
+        raise InputError(f"the table has no column {', '.join(lacking)}", path=path)
+    return {name: table.column(name).to_numpy() for name in table.column_names}
+
+
+def _write_partial(
+    out: Path,
+    result: Struct,
+    error: ProcessingError,
+    config: ReprocessVisitImageConfig,
+    inputs: Inputs,
+    seconds: dict[str, float],
+) -> None:
+    """Write the image as far as it got, and say in its metadata what stopped it."""
+    exposure = result.exposure
+    exposure.metadata["failure.message"] = " ".join(str(error).split())
+    exposure.metadata["failure.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
+    with atomic_outputs(out, overwrite=True) as directory:
+        if exposure.psf is not None and exposure.wcs is not None:
+            native.write_visit_image(directory / "pvi.fits", exposure)
+        _write_metadata(directory / "metadata.json", config, inputs, seconds, {}, None, failure=str(error))
+
+
+def _write_metadata(
+    path: Path,
+    config: ReprocessVisitImageConfig,
+    inputs: Inputs,
+    seconds: Mapping[str, float],
+    counts: Mapping[str, int],
+    task: ReprocessVisitImageTask | None,
+    failure: str | None = None,
+) -> None:
+    """Write what was run, with what, and what it took."""
+    record: dict[str, Any] = {
+        "inputs": {
+            name: [str(v) for v in value]
+            if isinstance(value, list | tuple)
+            else value
+            if value is None
+            else str(value)
+            for name in Inputs.__dataclass_fields__
+            for value in [getattr(inputs, name)]
+        },
+        "seconds": {name: round(value, 6) for name, value in seconds.items()},
+        "counts": dict(counts),
+        "peak_rss_mib": _peak_rss_mib(),
+        "threads": thread_pool.count(),
+        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in _PACKAGES}},
+        "task_metadata": task.getFullMetadata().model_dump() if task is not None else {},
+        "config": config.toDict(),
+    }
+    if failure is not None:
+        record["failure"] = failure
+    path.write_text(json.dumps(record, indent=1, default=str) + "\n")
+
+
+def _peak_rss_mib() -> float:
+    # Linux reports kibibytes, macOS bytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024.0**2 if sys.platform == "darwin" else 1024.0), 1)

@@ -1,0 +1,112 @@
+"""A tiny visit whose truth is known, reprocessed: does this installation work, and are its kernels compiled?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import astropy.wcs
+import numpy as np
+from lsst.images import Box, DetectorFrame, SkyProjection
+
+from . import kernels
+from .kernels.pixels import position_to_index
+from .model.background import BackgroundList
+from .model.exposure import Exposure
+from .model.ids import IdGenerator
+from .model.photo_calib import PhotoCalib
+from .model.psf import GaussianPsf
+from .reprocess import ReprocessVisitImageConfig, ReprocessVisitImageTask
+
+__all__ = ["CacheState", "Finding", "cache_state", "check"]
+
+_SIZE = 256
+_SIGMA = 2.0
+_NOISE = 10.0
+_FLUX = 2.0e5
+#: Placed off the pixel centres, far from each other and from the edge.
+_STARS = np.array([(60.3, 70.8), (180.6, 60.1), (90.9, 190.4), (200.2, 185.5)])
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """Where compiled kernels are kept, and how many there are."""
+
+    directory: Path
+    kernels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at, and whether it is well."""
+
+    good: bool
+    text: str
+
+
+def cache_state() -> CacheState:
+    """Return where compiled kernels are kept, and how many there are now."""
+    path = getattr(getattr(position_to_index, "stats", None), "cache_path", None)
+    # with compilation turned off there is no cache, and nothing to count
+    directory = Path(path) if path else Path(kernels.__file__).parent / "__pycache__"
+    return CacheState(directory, len(list(directory.glob("*.nbi"))))
+
+
+def check() -> list[Finding]:
+    """Reprocess a tiny image of four stars, and compare with the truth."""
+    task = ReprocessVisitImageTask(ReprocessVisitImageConfig())
+    exposure = _four_stars()
+    bbox = exposure.bbox
+    result = task.run(
+        exposures=exposure,
+        psf=GaussianPsf(41, 41, _SIGMA),
+        background=BackgroundList(),
+        ap_corr={},
+        photo_calib=PhotoCalib.constant(1.0, bbox=bbox),
+        wcs=_tangent_projection(bbox),
+        id_generator=IdGenerator(),
+    )
+    catalog = result.sources_footprints
+    x, y = catalog["slot_Centroid_x"], catalog["slot_Centroid_y"]
+    real = ~catalog["sky_source"]
+    findings = [
+        Finding(int(real.sum()) == len(_STARS), f"{int(real.sum())} sources detected of {len(_STARS)} stars"),
+        Finding(bool(np.isfinite(result.exposure.image).all()), "every pixel of the image is finite"),
+    ]
+    distance = np.hypot(x[real][:, None] - _STARS[:, 0], y[real][:, None] - _STARS[:, 1])
+    if not distance.size:
+        return findings
+    worst = float(distance.min(axis=0).max())
+    findings.append(Finding(worst < 0.05, f"centroids within {worst:.4f} pixel of the truth"))
+    flux = catalog["base_PsfFlux_instFlux"][real][distance.argmin(axis=0)]
+    off = float(np.abs(flux / _FLUX - 1).max())
+    findings.append(Finding(off < 0.01, f"PSF fluxes within {100 * off:.2f} % of the truth"))
+    return findings
+
+
+def _four_stars() -> Exposure:
+    """An exposure of Gaussian stars in white noise, with one cosmic ray."""
+    rng = np.random.default_rng(1)
+    y, x = np.mgrid[:_SIZE, :_SIZE]
+    image = rng.normal(0.0, _NOISE, (_SIZE, _SIZE))
+    for x0, y0 in _STARS:
+        r2 = (x - x0) ** 2 + (y - y0) ** 2
+        image += _FLUX / (2 * np.pi * _SIGMA**2) * np.exp(-0.5 * r2 / _SIGMA**2)
+    image[120, 120:126] += 2000.0
+    variance = np.full(image.shape, _NOISE**2)
+    return Exposure(
+        image.astype(np.float32),
+        np.zeros(image.shape, np.int32),
+        variance.astype(np.float32),
+        unit="electron",
+    )
+
+
+def _tangent_projection(bbox: Box) -> SkyProjection[DetectorFrame]:
+    wcs = astropy.wcs.WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [30.0, -20.0]
+    wcs.wcs.crpix = [_SIZE / 2, _SIZE / 2]
+    wcs.wcs.cd = np.diag([-0.2, 0.2]) / 3600.0
+    frame = DetectorFrame(instrument="none", visit=0, detector=0, bbox=bbox)
+    return SkyProjection.from_fits_wcs(wcs, frame)
