@@ -58,6 +58,28 @@ class Archive:
     def __contains__(self, key: int) -> bool:
         return key in self._names
 
+    @classmethod
+    def standalone(cls, file: FitsFile) -> Archive:
+        """Return the archive of a file that holds one object, whose id is then 1.
+
+        Parameters
+        ----------
+        file
+            The file.
+
+        Raises
+        ------
+        InputError
+            Raised if the file holds an exposure, a table, or no archive.
+        """
+        archive = cls(file)
+        if archive._first != 1:
+            raise InputError(
+                "a file of one stored object is expected, but this holds an exposure or a table",
+                path=file.path,
+            )
+        return archive
+
     @property
     def ids(self) -> list[int]:
         """All ids, in the order of the index."""
@@ -94,9 +116,26 @@ class Archive:
         InputError
             Raised if there is no such object, or its rows are missing.
         """
+        return [table.rows(row0, nrows) for table, row0, nrows in self.pieces(key)]
+
+    def pieces(self, key: int) -> list[tuple[Table, int, int]]:
+        """Return where the rows of an object lie: for each piece the whole data table, first row and number of rows.
+
+        Many small objects share a table; decoding it once is faster than piece by piece.
+
+        Parameters
+        ----------
+        key
+            Archive id.
+
+        Raises
+        ------
+        InputError
+            Raised if there is no such object.
+        """
         self.name(key)
         return [
-            self._table(number).rows(row0, nrows)
+            (self._table(number), row0, nrows)
             for _, number, row0, nrows in sorted(self._pieces[key])
             if number != _NO_CATALOGS
         ]

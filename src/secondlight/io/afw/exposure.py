@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .detector import read_detector
 from .fields import read_ap_corr_map
 from .filter_label import filter_from_header, read_filter
 from .hdus import FitsFile, Hdu
-from .image import cards, image_plane, mask_plane, origin
+from .image import cards, find_plane, image_plane, mask_plane, origin
 from .photo_calib import photo_calib_from_header, stored_photo_calib
 from .polygon import read_polygon
 from .summary_stats import read_summary_stats
@@ -113,22 +114,12 @@ class _Reader:
         self.image, self.mask, self.variance = self._planes()
         self._archive: Archive | None = None
 
-    def _planes(self) -> tuple[Hdu, Hdu, Hdu]:
-        """Find the three planes by type, else by position: right behind a primary HDU without data."""
-        planes = [
-            self.file.find(EXTTYPE=kind) or self.file.find(EXTNAME=kind)
-            for kind in ("IMAGE", "MASK", "VARIANCE")
-        ]
-        # ancient files mark their primary HDU, which holds no data, as the image
-        found = [p if p is not None and p.is_image else None for p in planes]
-        for i, kind in enumerate(("image", "mask", "variance")):
-            if found[i] is None and i + 1 < len(self.file) and self.file.hdus[i + 1].is_image:
-                found[i] = self.file.hdus[i + 1]
-            if found[i] is None:
+    def _planes(self) -> Iterator[Hdu]:
+        for kind in ("IMAGE", "MASK", "VARIANCE"):
+            plane = find_plane(self.file, kind)
+            if plane is None:
                 raise InputError(f"there is no {kind} plane: this is no exposure")
-        image, mask, variance = found
-        assert image is not None and mask is not None and variance is not None
-        return image, mask, variance
+            yield plane
 
     def _id(self, name: str) -> int:
         for key in _KEYS[name]:
@@ -150,8 +141,6 @@ class _Reader:
         image = image_plane(self.file, self.image)
         mask, mask_planes = mask_plane(self.file, self.mask)
         variance = image_plane(self.file, self.variance)
-        if not image.size:
-            raise InputError("the image has no pixels", part=self.image.label)
         if not image.shape == mask.shape == variance.shape:
             raise InputError(
                 f"image {image.shape}, mask {mask.shape} and variance {variance.shape} differ in shape"

@@ -15,7 +15,7 @@ from ...model.mask_planes import Mask, MaskPlanes
 from .components import component
 from .hdus import FitsFile, Hdu
 
-__all__ = ["cards", "image_plane", "mask_plane", "origin", "read_image", "read_mask"]
+__all__ = ["cards", "find_plane", "image_plane", "mask_plane", "origin", "read_image", "read_mask"]
 
 
 def cards(header: fits.Header) -> dict[str, Any]:
@@ -63,8 +63,16 @@ def image_plane(file: FitsFile, hdu: Hdu) -> NDArray[np.float32]:
         The file.
     hdu
         The plane in it.
+
+    Raises
+    ------
+    InputError
+        Raised if the plane has no pixels.
     """
-    return file.image(hdu).astype(np.float32, copy=False)
+    pixels = file.image(hdu)
+    if not pixels.size:
+        raise InputError("the image has no pixels", path=file.path, part=hdu.label)
+    return pixels.astype(np.float32, copy=False)
 
 
 def mask_plane(file: FitsFile, hdu: Hdu) -> tuple[NDArray[np.int32], MaskPlanes]:
@@ -97,11 +105,25 @@ def mask_plane(file: FitsFile, hdu: Hdu) -> tuple[NDArray[np.int32], MaskPlanes]
     return pixels.astype(np.int32), planes or MaskPlanes()
 
 
+def find_plane(file: FitsFile, kind: str) -> Hdu | None:
+    """Return the first image HDU of a kind, or `None`.
+
+    Parameters
+    ----------
+    file
+        The file.
+    kind
+        ``IMAGE``, ``MASK`` or ``VARIANCE``. The ancients mark their empty primary HDU too, which is passed over.
+    """
+    return next(
+        (h for h in file.hdus if h.is_image and kind in (h.header.get("EXTTYPE"), h.header.get("EXTNAME"))),
+        None,
+    )
+
+
 def _first_image(file: FitsFile, kind: str) -> Hdu:
     """Return the HDU of a kind if the file says so, else the first image."""
-    hdu = file.find(EXTTYPE=kind) or file.find(EXTNAME=kind)
-    if hdu is None:
-        hdu = next((h for h in file.hdus if h.is_image), None)
+    hdu = find_plane(file, kind) or next((h for h in file.hdus if h.is_image), None)
     if hdu is None:
         what = "tables" if any(h.is_table for h in file.hdus) else "no data"
         raise InputError(f"an image is expected, but the file holds {what}", path=file.path)

@@ -30,7 +30,7 @@ def read_photo_calib(path: str | Path) -> PhotoCalib:
         Raised if the file cannot be read, holds something else, or a version unknown here.
     """
     with component(path):
-        return stored_photo_calib(Archive(FitsFile(path)), 1)
+        return stored_photo_calib(Archive.standalone(FitsFile(path)), 1)
 
 
 def stored_photo_calib(archive: Archive, key: int) -> PhotoCalib:

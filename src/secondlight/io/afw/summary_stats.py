@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 import numpy as np
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from ...errors import InputError
 from .archive import Archive

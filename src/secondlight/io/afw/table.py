@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -287,8 +287,8 @@ def _native(values: NDArray[Any], zero: int) -> NDArray[Any]:
     unsigned = _UNSIGNED.get(values.dtype.str)
     if unsigned is not None and zero == unsigned[0]:
         # adding half the range is flipping the sign bit, whatever the width
-        native = values.astype(values.dtype.newbyteorder("=")).view(unsigned[1])
+        native: NDArray[Any] = values.astype(values.dtype.newbyteorder("=")).view(unsigned[1])
         native ^= unsigned[1](zero)
     else:
         native = values.astype(values.dtype.newbyteorder("="))
-    return cast("NDArray[Any]", native)
+    return native
