@@ -1,0 +1,184 @@
+"""The image that is searched for sources: smoothed with a Gaussian as wide as the PSF (spec 04.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from lsst.images import Box
+from numpy.typing import NDArray
+
+from .. import threads
+from ..errors import ProcessingError
+from ..kernels.convolve import or_mask_rows, smooth_rows
+from ..model.exposure import Exposure
+from ..model.footprints import Footprints
+from ._footprints import Threshold, find_footprints
+
+__all__ = ["SmoothedImage", "gaussian_kernel", "smooth"]
+
+#: Rows that one thread smooths at a time. Each chunk begins with as many rows as the kernel is long that its neighbour
+#: smooths too, so chunks are much longer than kernels.
+_ROWS = 512
+
+
+def gaussian_kernel(sigma: float, n_sigma: float) -> NDArray[np.float32]:
+    """Return a Gaussian of unit sum along one axis.
+
+    Parameters
+    ----------
+    sigma
+        Its standard deviation [pixel].
+    n_sigma
+        Its whole width, in units of that.
+
+    Returns
+    -------
+    ndarray
+        Odd number of weights.
+    """
+    size = int(n_sigma * sigma + 0.5) // 2 * 2 + 1
+    x = np.arange(size) - size // 2
+    weights = np.exp(-(x * x) / (2 * sigma * sigma)) * (1 / math.sqrt(2 * math.pi) / sigma)
+    return np.asarray(weights / weights.sum(), np.float32)
+
+
+def smooth(exposure: Exposure, kernel: NDArray[np.float32]) -> SmoothedImage:
+    """Smooth an exposure.
+
+    Parameters
+    ----------
+    exposure
+        What to smooth.
+    kernel
+        Weights along each axis.
+
+    Raises
+    ------
+    ProcessingError
+        Raised if the image is smaller than the kernel.
+    """
+    margin = len(kernel) // 2
+    height, width = (n - 2 * margin for n in exposure.image.shape)
+    if min(height, width) < 1:
+        raise ProcessingError(
+            f"an image of {exposure.image.shape[1]}x{exposure.image.shape[0]} pixels is smaller than the smoothing "
+            f"kernel, {len(kernel)}x{len(kernel)}"
+        )
+    image, variance = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+
+    def work(start: int, stop: int) -> None:
+        smooth_rows(exposure.image, exposure.variance, kernel, image, variance, start, stop)
+
+    threads.map_chunks(work, height, _ROWS)
+    return SmoothedImage(image, variance, margin, exposure.x0 + margin, exposure.y0 + margin)
+
+
+class SmoothedImage:
+    """The part of an exposure on which the whole smoothing kernel fits.
+
+    Parameters
+    ----------
+    image, variance
+        Smoothed planes, of one shape.
+    margin
+        Half width of the kernel, by which the exposure is larger on every side [pixel].
+    x0, y0
+        Parent coordinates of the first pixel.
+    """
+
+    def __init__(
+        self, image: NDArray[np.float32], variance: NDArray[np.float32], margin: int, x0: int, y0: int
+    ) -> None:
+        self.image = image
+        self.variance = variance
+        self.margin = margin
+        self.x0 = x0
+        self.y0 = y0
+
+    @property
+    def size(self) -> int:
+        """Side of the kernel [pixel]."""
+        return 2 * self.margin + 1
+
+    @property
+    def part(self) -> tuple[slice, slice]:
+        """Where it lies on the exposure's array."""
+        h, w = self.image.shape
+        return slice(self.margin, self.margin + h), slice(self.margin, self.margin + w)
+
+    def mark_edge(self, exposure: Exposure) -> None:
+        """Set EDGE in the exposure's mask where the kernel does not fit.
+
+        Parameters
+        ----------
+        exposure
+            The exposure that was smoothed; its mask is changed.
+        """
+        edge = np.int32(exposure.mask_planes.bit("EDGE"))
+        rows, columns = self.part
+        exposure.mask[: rows.start] |= edge
+        exposure.mask[rows.stop :] |= edge
+        exposure.mask[rows, : columns.start] |= edge
+        exposure.mask[rows, columns.stop :] |= edge
+
+    def mask(self, exposure: Exposure, planes: Sequence[str]) -> NDArray[np.int32]:
+        """Return the bits of some planes, spread as the smoothing spreads the pixels that have them.
+
+        Parameters
+        ----------
+        exposure
+            The exposure that was smoothed.
+        planes
+            Names of the planes.
+        """
+        out = np.empty(self.image.shape, np.int32)
+        bits = exposure.mask_planes.bits(planes)
+
+        def work(start: int, stop: int) -> None:
+            or_mask_rows(exposure.mask, self.size, bits, out, start, stop)
+
+        threads.map_chunks(work, len(out), _ROWS)
+        return out
+
+    def find_footprints(
+        self, threshold: Threshold, min_pixels: int, *, first_peak_id: int, bbox: Box | None = None
+    ) -> Footprints:
+        """Find footprints and their peaks.
+
+        Parameters
+        ----------
+        threshold, min_pixels, first_peak_id
+            As for `find_footprints`.
+        bbox
+            Search only this box, parent coordinates, as if it were the whole image.
+        """
+        image, variance, x0, y0 = self.image, self.variance, self.x0, self.y0
+        if bbox is not None:
+            part = (
+                slice(bbox.y.start - y0, bbox.y.stop - y0),
+                slice(bbox.x.start - x0, bbox.x.stop - x0),
+            )
+            image, variance, x0, y0 = image[part], variance[part], bbox.x.start, bbox.y.start
+        return find_footprints(
+            image, variance, threshold, min_pixels=min_pixels, x0=x0, y0=y0, first_peak_id=first_peak_id
+        )
+
+    def set_significance(self, footprints: Footprints, threshold: Threshold) -> None:
+        """Set the significance of peaks: their value over its noise, or 0 for a threshold without any (spec 04.6).
+
+        Parameters
+        ----------
+        footprints
+            Found on this image; changed in place.
+        threshold
+            What they were found with.
+        """
+        peaks = footprints.peaks
+        value = threshold.sign * peaks["peakValue"].astype(np.float64)
+        if threshold.per_pixel:
+            variance = self.variance[peaks["i_y"] - self.y0, peaks["i_x"] - self.x0]
+            peaks["significance"] = value / np.sqrt(variance.astype(np.float64))
+        elif threshold.noise > 0:
+            peaks["significance"] = value / threshold.noise
