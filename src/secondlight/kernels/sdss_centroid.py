@@ -65,10 +65,15 @@ def gaussian_kernel(size: int, sigma: float) -> NDArray[np.float64]:
     """
     out = np.empty((size, size))
     c = size // 2
+    total = 0.0
     for j in range(size):
         for i in range(size):
-            out[j, i] = math.exp(-0.5 * ((i - c) ** 2 + (j - c) ** 2) / sigma**2)
-    return out / out.sum()
+            out[j, i] = math.exp(-0.5 * ((i - c) * (i - c) + (j - c) * (j - c)) / (sigma * sigma))
+            total += out[j, i]
+    for j in range(size):
+        for i in range(size):
+            out[j, i] /= total
+    return out
 
 
 @jit
@@ -94,11 +99,15 @@ def _bin(
 
 @jit
 def _smooth(
-    binned: NDArray[np.float32], kernel: NDArray[np.float64], power: int, out: NDArray[np.float32]
+    binned: NDArray[np.float32],
+    kernel: NDArray[np.float64],
+    norm: float,
+    power: int,
+    factor: float,
+    out: NDArray[np.float32],
 ) -> None:
-    """Correlate the middle 3x3 pixels with a kernel of unit sum, or with its square if ``power`` is 2."""
+    """Correlate the middle 3x3 pixels with ``norm`` times a kernel (its square if ``power`` is 2); scale them."""
     h, w = kernel.shape
-    norm = 1.0 / kernel.sum()
     for r in range(3):
         for c in range(3):
             total = np.float32(0.0)
@@ -112,7 +121,7 @@ def _smooth(
                         value = value * k
                     row += value
                 total += row
-            out[r, c] = total
+            out[r, c] = total * np.float32(factor)
 
 
 @jit
@@ -262,14 +271,18 @@ def _centroid_one(
                 return flags | EDGE | FAILURE, nan, nan, nan, nan
             flags |= NEAR_EDGE | FAILURE
         h, w = kernel.shape
+        total = 0.0
+        for j in range(h):
+            for i in range(w):
+                total += kernel[j, i]
+        norm = 1.0 / total
         x0, y0 = ix - bin_x * (2 + w // 2), iy - bin_y * (2 + h // 2)
         binned = np.empty((h + 4, w + 4), np.float32)
         n = float(bin_x * bin_y)
         _bin(pixels.image, x0, y0, bin_x, bin_y, n, binned)
-        _smooth(binned, kernel, 1, block)
+        _smooth(binned, kernel, norm, 1, 1.0, block)
         _bin(pixels.variance, x0, y0, bin_x, bin_y, n * n, binned)
-        _smooth(binned, kernel, 2, block_variance)
-        block_variance *= np.float32(n * 4.0 * math.pi * sigma * sigma)
+        _smooth(binned, kernel, norm, 2, n * 4.0 * math.pi * sigma * sigma, block_variance)
         bad, x, y, x_err, y_err, size_x, size_y, peak = _measure_block(block, block_variance, sigma)
         if bad:
             return flags | bad | FAILURE, nan, nan, nan, nan

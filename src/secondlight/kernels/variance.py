@@ -41,26 +41,50 @@ def ellipse_row(y: int, cx: float, cy: float, xx: float, yy: float, xy: float) -
 
 
 @jit
+def _select(values: NDArray[np.float32], k: int) -> None:
+    """Reorder until ``values[k]`` is what it is in a sorted array, with none greater before it (Hoare's FIND)."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] < pivot:
+                i += 1
+            while values[j] > pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            return
+
+
+@jit
 def median_float32(values: NDArray[np.float32]) -> float:
     """Return the median (of an even number, the mean in float32 of the middle two); NaN if any value is.
 
     Parameters
     ----------
     values
-        Shape ``(n,)``, n ≥ 1.
+        Shape ``(n,)``, n ≥ 1; reordered.
     """
     for v in values:
         if math.isnan(v):
             return math.nan
     n = len(values)
     middle = n // 2
-    part = np.partition(values, middle)
+    _select(values, middle)
     if n % 2 == 1:
-        return float(part[middle])
-    lower = part[0]
-    for v in part[:middle]:
+        return float(values[middle])
+    lower = values[0]
+    for v in values[:middle]:
         lower = max(lower, v)
-    return float((lower + part[middle]) * np.float32(0.5))
+    return float((lower + values[middle]) * np.float32(0.5))
 
 
 @jit
@@ -122,6 +146,9 @@ def variances(
     for i in range(len(x)):
         value[i] = math.nan
         flags[i] = FAILURE
-        usable = math.isfinite(x[i]) and math.isfinite(y[i]) and math.isfinite(xx[i] + yy[i] + xy[i])
-        if usable and xx[i] > 0.0 and yy[i] > 0.0 and xx[i] * yy[i] > xy[i] * xy[i]:
+        if not (math.isfinite(x[i]) and math.isfinite(y[i])):
+            continue
+        if math.isnan(xx[i] + yy[i] + xy[i]):
+            flags[i] |= EMPTY  # no shape: no pixel has its centre in it
+        elif xx[i] > 0.0 and yy[i] > 0.0 and xx[i] * yy[i] > xy[i] * xy[i]:
             flags[i], value[i] = _variance_one(pixels, x[i], y[i], s2 * xx[i], s2 * yy[i], s2 * xy[i], bad)
