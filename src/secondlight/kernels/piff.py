@@ -43,13 +43,13 @@ def _fill_weights(
     for k in series:
         response -= 2.0 * k * (1.0 - now)
         before, now = now, 2.0 * cosine * now - before
+    factor = order / (math.pi * math.pi * response)
     for i in range(hi - lo + 1):
         a = lo + i - t
         if abs(a) > 1e-4:
-            value = order / (math.pi * math.pi) * sine * slow_sin / (a * a)
+            weights[i] = factor * sine * slow_sin / (a * a)
         else:
-            value = 1.0 - (math.pi * a) ** 2 / 6.0 * (1.0 + 1.0 / (order * order))
-        weights[i] = value / response
+            weights[i] = (1.0 - (math.pi * a) ** 2 / 6.0 * (1.0 + 1.0 / (order * order))) / response
         sine = -sine
         slow_sin, slow_cos = (
             slow_sin * turn_cos + slow_cos * turn_sin,

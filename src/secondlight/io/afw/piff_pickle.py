@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ...model.psf import PiffPsf
-from ...model.psf._piff_objects import piff_from_objects
+from ...model.psf import PiffPsf, piff_from_objects
 from .stored_ast import split_stored
 
 __all__ = ["read_piff_pickle"]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ._base import BatchPsf, PsfStamps
+from ._piff_objects import piff_from_objects, piff_from_parts
+from ._piff_wcs import AffineWcs, FieldWcs, PiffWcs, SkyWcs
+from ._wrapped import WrappedPsf, as_batch
 from .gaussian import GaussianPsf, SingleGaussianPsf
 from .kernel import (
     Chebyshev1Function2D,
@@ -17,8 +20,10 @@ from .piff import PiffInterpolation, PiffOptions, PiffPsf, PiffStars, PixelGrid
 from .psfex import PsfexPsf
 
 __all__ = [
+    "AffineWcs",
     "BatchPsf",
     "Chebyshev1Function2D",
+    "FieldWcs",
     "FixedKernel",
     "GaussianPsf",
     "Kernel",
@@ -28,10 +33,16 @@ __all__ = [
     "PiffOptions",
     "PiffPsf",
     "PiffStars",
+    "PiffWcs",
     "PixelGrid",
     "PolynomialFunction2D",
     "PsfStamps",
     "PsfexPsf",
     "SingleGaussianPsf",
+    "SkyWcs",
     "SpatialFunction",
+    "WrappedPsf",
+    "as_batch",
+    "piff_from_objects",
+    "piff_from_parts",
 ]
