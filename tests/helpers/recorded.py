@@ -1,0 +1,82 @@
+"""The recorded runs as things to measure and tables to compare with."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from secondlight.io.afw.exposure import read_exposure
+from secondlight.io.afw.visit_summary import read_visit_summary
+from secondlight.io.tables import read_footprints
+from secondlight.model.exposure import Exposure
+from secondlight.model.footprints import Footprints
+
+from .shared import SHARED, reference
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the reference measured: image after detection, footprints in order, and its table without noise replacement."""
+
+    exposure: Exposure
+    ids: Any
+    footprints: Footprints
+    table: dict[str, Any]
+    isolated: Any
+
+
+@cache
+def scene(name: str) -> Scene:
+    """Read a recorded scene; ``isolated`` are the table's rows that no deblender touches."""
+    record = read_visit_summary(reference(name, "inputs", "finalVisitSummary.fits")).find(42)
+    snaps = sorted(reference(name, "inputs").glob("postISRCCD_*.fits"))
+    stages = np.load(reference(name, "outputs", "stages.npz"))
+    exposure = Exposure(
+        stages["repaired"],
+        stages["detected_mask"],
+        np.sum([read_exposure(f, psf=False).variance for f in snaps], axis=0, dtype=np.float32),
+        read_exposure(reference(name, "outputs", "pvi.fits"), psf=False).mask_planes,
+        psf=record.psf,
+        wcs=record.wcs,
+        photo_calib=record.photo_calib,
+    )
+    parts = [read_footprints(reference(name, "outputs", f"{f}.parquet")) for f in ("detection", "sky")]
+    table = tools().load(reference(name, "outputs_no_noise", "sources.parquet"))
+    return Scene(
+        exposure,
+        np.concatenate([p["id"] for p in parts]),
+        Footprints.concatenate([p.footprints for p in parts]),
+        table,
+        (table["parent"] == 0) & (table["deblend_nChild"] == 0),
+    )
+
+
+@cache
+def tools() -> Any:
+    """The module that compares tables (it says what agreement means)."""
+    spec = importlib.util.spec_from_file_location("compare_sources", SHARED / "tools" / "compare_sources.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def agreement(ours: dict[str, Any], recorded: Scene, columns: list[str]) -> dict[str, float]:
+    """The share of isolated rows in which each of some columns agrees."""
+    rows = {k: recorded.table[k][recorded.isolated] for k in {"id", *columns}}
+    mine = {k: ours[k] for k in {"id", *columns}}
+    with np.errstate(all="ignore"):
+        compared, _, paired, _, _ = tools().compare(mine, rows, None)
+    assert paired == recorded.isolated.sum()
+    return {name: share for name, share, _, _ in compared if name in columns}
+
+
+def fields() -> tuple[list[dict[str, str]], dict[str, str]]:
+    """The reference's schema: its fields in order, and its aliases."""
+    schema = json.loads(reference("small", "outputs", "schema.json").read_text())
+    return schema["fields"], schema["aliases"]
