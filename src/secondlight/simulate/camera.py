@@ -154,9 +154,7 @@ def make_visit_info(visit: int, pointing: Pointing, exposure_time: float) -> Vis
     era = 2 * math.pi * ((0.7790572732640 + 1.00273781191135448 * (ut1 - 51544.5)) % 1.0)
     ra, dec, latitude = (math.radians(v) for v in (pointing.ra, pointing.dec, _LATITUDE))
     hour = era + math.radians(_LONGITUDE) - ra
-    alt = math.asin(
-        math.sin(latitude) * math.sin(dec) + math.cos(latitude) * math.cos(dec) * math.cos(hour)
-    )
+    alt = math.asin(math.sin(latitude) * math.sin(dec) + math.cos(latitude) * math.cos(dec) * math.cos(hour))
     az = math.atan2(
         -math.cos(dec) * math.sin(hour),
         math.sin(dec) * math.cos(latitude) - math.cos(dec) * math.cos(hour) * math.sin(latitude),

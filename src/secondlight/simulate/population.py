@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.table import Column, Table
 from lsst.images import SkyProjection
 from numpy.random import Generator
@@ -10,15 +13,15 @@ from numpy.typing import NDArray
 
 from secondlight.model.photo_calib import REFERENCE_FLUX, PhotoCalib
 
-__all__ = ["BRIGHTEST", "FAINTEST", "draw_objects"]
+__all__ = ["draw_objects"]
 
-#: Objects per million pixels at density 1, to the limit `FAINTEST`: a field at high galactic latitude, 11 arcmin².
+#: Objects per million pixels at density 1, to the limit `_FAINTEST`: a field at high galactic latitude, 11 arcmin².
 _PER_MEGAPIXEL = 950
 
 _STAR_SHARE = 0.2
 
-#: Range of magnitudes; the faintest are 1.5 mag below what one 30 s visit detects.
-BRIGHTEST, FAINTEST = 15.5, 26.0
+#: The faintest magnitude, 1.5 below what one 30 s visit detects, and that of the brightest galaxy.
+_FAINTEST, _BRIGHTEST_GALAXY = 26.0, 17.0
 
 #: d log10 N / d mag of stars (thick disc and halo) and galaxies (e.g. Tyson 1988) in red bands.
 _STAR_SLOPE, _GALAXY_SLOPE = 0.17, 0.35
@@ -33,7 +36,7 @@ def draw_objects(
     *,
     density: float,
     photo_calib: PhotoCalib,
-    wcs: SkyProjection[object],
+    wcs: SkyProjection[Any],
     saturation_mag: float,
 ) -> Table:
     """Draw the objects of a field.
@@ -55,7 +58,7 @@ def draw_objects(
     wcs
         Sky projection of the visit.
     saturation_mag
-        Magnitude at which stars saturate; a few are put in that are up to 2 mag brighter.
+        Magnitude at which stars saturate; a few are put in that are up to 3 mag brighter.
 
     Returns
     -------
@@ -70,10 +73,10 @@ def draw_objects(
     star = rng.random(n) < _STAR_SHARE
     mag = np.where(
         star,
-        _power_law(rng, n, _STAR_SLOPE, saturation_mag, FAINTEST),
-        _power_law(rng, n, _GALAXY_SLOPE, 17.0, FAINTEST),
+        _power_law(rng, n, _STAR_SLOPE, saturation_mag, _FAINTEST),
+        _power_law(rng, n, _GALAXY_SLOPE, _BRIGHTEST_GALAXY, _FAINTEST),
     )
-    mag = np.concatenate([mag, saturation_mag - 2.0 * rng.random(n_bright)])
+    mag = np.concatenate([mag, saturation_mag - 3.0 * rng.random(n_bright)])
     star = np.concatenate([star, np.ones(n_bright, bool)])
     total = n + n_bright
     x = rng.uniform(-0.5, nx - 0.5, total)
@@ -86,7 +89,8 @@ def draw_objects(
     angle = rng.uniform(0.0, 2 * np.pi, total)
     sersic_n = np.where(rng.random(total) < 0.25, 4.0, 1.0)
     flux_njy = REFERENCE_FLUX * 10 ** (-0.4 * mag)
-    sky = wcs.pixel_to_sky(x=x, y=y)
+    # AST does not transform no points at all
+    sky = wcs.pixel_to_sky(x=x, y=y) if total else SkyCoord([], [], unit="deg")
     columns = (
         ("x", x, "pix", "centre, 0-based"),
         ("y", y, "pix", "centre, 0-based"),
@@ -104,9 +108,7 @@ def draw_objects(
     return Table([Column(v, name=n, unit=unit or None, description=doc) for n, v, unit, doc in columns])
 
 
-def _power_law(
-    rng: Generator, n: int, slope: float, bright: float, faint: float
-) -> NDArray[np.float64]:
+def _power_law(rng: Generator, n: int, slope: float, bright: float, faint: float) -> NDArray[np.float64]:
     """Magnitudes with d log10 N / d mag = ``slope`` between two limits."""
     lo, hi = 10 ** (slope * bright), 10 ** (slope * faint)
     return np.log10(lo + (hi - lo) * rng.random(n)) / slope

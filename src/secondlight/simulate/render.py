@@ -21,10 +21,12 @@ _FAINTEST_PIXEL = 0.3
 _SMALLEST_STAMP, _LARGEST_STAMP = 12, 400  # half sides [pixel]
 
 #: Share of a bright star's light that the struts of the secondary mirror scatter into spikes.
-_SPIKE_SHARE = 0.004
+_SPIKE_SHARE = 0.015
 
 
-def draw_scene(truth: Table, psf: TruePsf, *, share: float = 1.0) -> NDArray[np.float64]:
+def draw_scene(
+    truth: Table, psf: TruePsf, *, spikes_above: float = np.inf
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Draw all objects.
 
     Parameters
@@ -33,19 +35,25 @@ def draw_scene(truth: Table, psf: TruePsf, *, share: float = 1.0) -> NDArray[np.
         Objects as `draw_objects` makes them.
     psf
         The PSF.
-    share
-        Part of each flux that this snap collects.
+    spikes_above
+        Stars with more flux than this have diffraction spikes [electron].
 
     Returns
     -------
-    ndarray
+    image : ndarray
         Shape ``psf.shape``, expected electrons without sky.
+    spikes : ndarray
+        Shape ``psf.shape``: where spikes stand out, the pixels that upstream marks SPIKE.
     """
     ny, nx = psf.shape
     image = galsim.ImageD(np.zeros((ny, nx)), xmin=0, ymin=0, scale=PIXEL_SCALE)
+    spikes = np.zeros((ny, nx), bool)
     fwhm, _, _ = psf.parameters(truth["x"], truth["y"])
     for row, width in zip(truth, fwhm, strict=True):
-        x, y, flux = float(row["x"]), float(row["y"]), share * float(row["flux"])
+        x, y, flux = float(row["x"]), float(row["y"]), float(row["flux"])
+        if row["kind"] == "star" and flux > spikes_above:
+            spikes |= add_diffraction_spikes(image.array, x, y, _SPIKE_SHARE * flux)
+            flux *= 1 - _SPIKE_SHARE
         half = _half_side(flux, float(width), float(row["hlr"]), float(row["sersic_n"]))
         stamp = galsim.BoundsI(round(x) - half, round(x) + half, round(y) - half, round(y) + half)
         overlap = stamp & image.bounds
@@ -57,12 +65,10 @@ def draw_scene(truth: Table, psf: TruePsf, *, share: float = 1.0) -> NDArray[np.
         profile.withFlux(flux).drawImage(
             image=image[overlap], center=galsim.PositionD(x, y), add_to_image=True, method="auto"
         )
-    return np.maximum(image.array, 0.0)
+    return np.maximum(image.array, 0.0), spikes
 
 
-def add_diffraction_spikes(
-    image: NDArray[np.float64], x: float, y: float, flux: float
-) -> NDArray[np.bool_]:
+def add_diffraction_spikes(image: NDArray[np.float64], x: float, y: float, flux: float) -> NDArray[np.bool_]:
     """Add the four diagonal spikes of a bright star in place.
 
     Parameters
@@ -72,14 +78,14 @@ def add_diffraction_spikes(
     x, y
         The star [pixel].
     flux
-        Its flux [electron].
+        The light in its spikes [electron].
 
     Returns
     -------
     ndarray
-        Shape ``(ny, nx)``: where a spike is brighter than `_FAINTEST_PIXEL` times ten, the pixels that upstream marks SPIKE.
+        Shape ``(ny, nx)``: where a spike is brighter than ten times `_FAINTEST_PIXEL`.
     """
-    length = float(np.clip(40 * (flux / 1e6) ** 0.5, 20, 250))
+    length = float(np.clip(40 * (flux / 1.5e4) ** 0.5, 20, 250))
     ny, nx = image.shape
     x0, x1 = max(int(x - length), 0), min(int(x + length) + 1, nx)
     y0, y1 = max(int(y - length), 0), min(int(y + length) + 1, ny)
@@ -90,7 +96,7 @@ def add_diffraction_spikes(
     # two arms along each diagonal; across an arm a Gaussian of the PSF's width
     arms = sum(np.exp(-0.5 * (across / 1.6) ** 2) for across in ((dx - dy) / 2**0.5, (dx + dy) / 2**0.5))
     profile = np.asarray(arms) * np.where(r < length, 1.0 / (r + 5.0) ** 1.5, 0.0) * (1 - r / length).clip(0)
-    profile *= _SPIKE_SHARE * flux / profile.sum()
+    profile *= flux / profile.sum()
     image[y0:y1, x0:x1] += profile
     marked = np.zeros(image.shape, bool)
     marked[y0:y1, x0:x1] = profile > 10 * _FAINTEST_PIXEL

@@ -10,9 +10,19 @@ from lsst.images import Box
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from secondlight.model.background import ApproximateStyle, BackgroundList, BackgroundModel, InterpStyle, UndersampleStyle
+from secondlight.model.background import (
+    ApproxStyle,
+    BackgroundList,
+    BackgroundModel,
+    InterpStyle,
+    UndersampleStyle,
+    bin_edges,
+)
 
 __all__ = ["Sky", "binned_background"]
+
+#: The scale on which the sky varies [pixel]: half a CCD, whatever the size of the field.
+_HALF_CCD = 2000.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Sky:
 
     @classmethod
     def draw(cls, rng: Generator, shape: tuple[int, int], level: float) -> Sky:
-        """Draw a sky that varies by a few per cent.
+        """Draw a sky that varies by a few per cent over a whole CCD.
 
         Parameters
         ----------
@@ -44,13 +54,13 @@ class Sky:
             Brightness in the middle [electron/pixel].
         """
         ny, nx = shape
-        v = np.linspace(-1, 1, ny)[:, np.newaxis]
-        u = np.linspace(-1, 1, nx)[np.newaxis, :]
+        v = ((np.arange(ny) - (ny - 1) / 2) / _HALF_CCD)[:, np.newaxis]
+        u = ((np.arange(nx) - (nx - 1) / 2) / _HALF_CCD)[np.newaxis, :]
         a, b, c, d = rng.uniform(-1, 1, 4)
         bump = np.exp(-((u - 0.5 * c) ** 2 + (v - 0.5 * d) ** 2) / 0.8)
-        detector = level * (1 + 0.015 * (a * u + b * v) + 0.02 * bump)
+        detector = level * (1 + 0.03 * (a * u + b * v) + 0.02 * bump)
         e, f = rng.uniform(-1, 1, 2)
-        return cls(detector, level * 0.003 * (e * u + f * v))
+        return cls(detector, level * 0.005 * (e * u + f * v))
 
     @property
     def total(self) -> NDArray[np.float64]:
@@ -71,7 +81,7 @@ def binned_background(surface: NDArray[np.float64], bin_size: int) -> Background
         Side of a cell [pixel].
     """
     ny, nx = surface.shape
-    rows, columns = _edges(ny, ceil(ny / bin_size)), _edges(nx, ceil(nx / bin_size))
+    rows, columns = bin_edges(ny, ceil(ny / bin_size)), bin_edges(nx, ceil(nx / bin_size))
     sums = np.add.reduceat(np.add.reduceat(surface, rows[:-1], axis=0), columns[:-1], axis=1)
     cells = sums / np.outer(np.diff(rows), np.diff(columns))
     return BackgroundList(
@@ -83,15 +93,10 @@ def binned_background(surface: NDArray[np.float64], bin_size: int) -> Background
                 bbox=Box.factory[0:ny, 0:nx],
                 interp_style=InterpStyle.AKIMA_SPLINE,
                 undersample_style=UndersampleStyle.REDUCE_INTERP_ORDER,
-                approx_style=ApproximateStyle.UNKNOWN,
+                approx_style=ApproxStyle.UNKNOWN,
                 approx_order_x=0,
                 approx_order_y=0,
                 approx_weighting=False,
             )
         ]
     )
-
-
-def _edges(n: int, cells: int) -> NDArray[np.int64]:
-    """Borders of the cells along one axis, spec 02.2."""
-    return np.minimum((np.arange(cells + 1) * n + cells // 2) // cells, n)

@@ -51,7 +51,8 @@ class TruePsf:
         fall = np.array([0.0, 1.0, 1.0, 0.5, 0.5, 0.5])
         log_fwhm = 0.025 * fall * rng.standard_normal(6)
         log_fwhm[0] = np.log(fwhm)
-        g1, g2 = 0.012 * (fall + [1, 0, 0, 0, 0, 0]) * rng.standard_normal((2, 6))
+        mean_and_fall = np.array([1.0, *fall[1:]])
+        g1, g2 = 0.012 * mean_and_fall * rng.standard_normal((2, 6))
         return cls(shape, log_fwhm, g1, g2)
 
     def parameters(

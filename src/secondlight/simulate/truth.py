@@ -296,7 +296,7 @@ def _completeness(
 ) -> list[CompletenessRow]:
     mag = np.asarray(truth["mag"])
     rows = []
-    for bright in np.arange(np.floor(mag.min()), np.ceil(mag.max())) if len(mag) else ():
+    for bright in np.arange(np.floor(mag.min()), np.floor(mag.max()) + 1) if len(mag) else ():
         inside = (mag >= bright) & (mag < bright + 1)
         counts = [
             int(np.count_nonzero(inside & part & also))
