@@ -1,0 +1,145 @@
+"""What stands in for pixels that a cosmic ray hit.
+
+The reference means to take the smallest of four linear predictions from good neighbours, but a fault in its test of
+which neighbours are good makes it fill every pixel with noise (spec 03.3). Here the pixels are predicted, as a
+Gaussian process whose covariance is the PSF's autocorrelation; `noise_fill` is the reference's way.
+
+The mean of the four lines, weighted by their expected errors, was measured to be better than the smallest of them:
+with tracks drawn on the recorded scene ``small``, 1.04 against 1.06 sigma on empty sky (1 is the pixel's own noise)
+and 2.8 against 4.7 on sources. The smallest is taken only while rays still grow, when a neighbour may be hit and not
+yet be known to be.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from secondlight.kernels.linear_prediction import LINES, OFFSETS, predict_pixels
+from secondlight.model.random import AfwRandom
+
+__all__ = ["LinePrediction", "noise_fill"]
+
+#: Ratios of noise to signal variance that tables are made for: from a star of 60 sigma to empty sky.
+_LEVELS = np.array([3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0])
+
+
+def _autocorrelation(psf: NDArray[np.float64], dx: int, dy: int) -> float:
+    """Sum of the products of pixels that are (dx, dy) apart; ``dx`` is not negative."""
+    height, width = psf.shape
+    if dx >= width or abs(dy) >= height:
+        return 0.0
+    here = psf[max(0, -dy) : height - max(0, dy), : width - dx]
+    there = psf[max(0, dy) : height - max(0, -dy), dx:]
+    return float((here * there).sum())
+
+
+def _prediction_tables(psf: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights and squared errors of the prediction for each level of noise, line, and pattern of good neighbours.
+
+    Ordinary kriging: the weights that minimise the expected squared error among those that sum to 1, so that any
+    level of the background is allowed. A pattern needs good neighbours on both sides.
+    """
+    n_patterns = 1 << len(OFFSETS)
+    weights = np.zeros((len(_LEVELS), len(LINES), n_patterns, len(OFFSETS)))
+    errors = np.full((len(_LEVELS), len(LINES), n_patterns), np.inf)
+    lags = OFFSETS.max() - OFFSETS.min() + 1
+    for line, (dx, dy) in enumerate(LINES):
+        covariance = np.array([_autocorrelation(psf, lag * dx, lag * dy) for lag in range(lags)])
+        covariance /= covariance[0]
+        for pattern in range(n_patterns):
+            good = np.array([k for k in range(len(OFFSETS)) if pattern >> k & 1], int)
+            at = OFFSETS[good]
+            if not ((at < 0).any() and (at > 0).any()):
+                continue
+            n = len(at)
+            to_pixel = covariance[np.abs(at)]
+            for level, noise in enumerate(_LEVELS):
+                matrix = np.ones((n + 1, n + 1))
+                matrix[n, n] = 0.0
+                matrix[:n, :n] = covariance[np.abs(at[:, None] - at)] + noise * np.eye(n)
+                weight = np.linalg.solve(matrix, np.append(to_pixel, 1.0))[:n]
+                weights[level, line, pattern, good] = weight
+                errors[level, line, pattern] = (
+                    1.0 - 2.0 * weight @ to_pixel + weight @ matrix[:n, :n] @ weight
+                )
+    return weights, errors
+
+
+class LinePrediction:
+    """Predicts pixels from their neighbours along a row, a column and two diagonals.
+
+    Parameters
+    ----------
+    psf
+        PSF image; its autocorrelation is the covariance.
+    """
+
+    def __init__(self, psf: NDArray[np.float64]) -> None:
+        self._weights, self._errors = _prediction_tables(psf)
+
+    def fill(
+        self,
+        image: NDArray[np.float32],
+        mask: NDArray[np.int32],
+        variance: NDArray[np.float32],
+        *,
+        pixels: NDArray[np.int64],
+        unusable: int,
+        otherwise: float,
+        smallest: bool = False,
+    ) -> int:
+        """Replace pixels in place.
+
+        Parameters
+        ----------
+        image, mask, variance
+            Shape ``(ny, nx)``; ``image`` is changed.
+        pixels
+            Flat indices of the pixels to replace.
+        unusable
+            Mask bits of neighbours that must not be used; each pixel to replace must have one of them.
+        otherwise
+            Value for a pixel without a good pixel anywhere near.
+        smallest
+            Whether to take the smallest prediction rather than their weighted mean.
+
+        Returns
+        -------
+        int
+            Number of pixels that became the median of the good pixels around, for want of neighbours on a line.
+        """
+        return predict_pixels(
+            image,
+            mask,
+            variance,
+            unusable,
+            pixels,
+            LINES,
+            OFFSETS,
+            _LEVELS,
+            self._weights,
+            self._errors,
+            smallest,
+            otherwise,
+        )
+
+
+def noise_fill(
+    image: NDArray[np.float32], variance: NDArray[np.float32], pixels: NDArray[np.int64], background: float
+) -> None:
+    """Replace pixels in place by the background and noise, from a new stream: what the reference does.
+
+    Parameters
+    ----------
+    image, variance
+        Shape ``(ny, nx)``; ``image`` is changed.
+    pixels
+        Flat indices, one deviate each; of those given twice the last counts.
+    background
+        Level under the sources.
+    """
+    deviates = AfwRandom().gaussian(len(pixels))
+    with np.errstate(invalid="ignore"):  # a negative variance gives NaN, as in the reference
+        sigma = np.sqrt(variance.reshape(-1)[pixels])
+    image.reshape(-1)[pixels] = np.float64(background) + sigma.astype(np.float64) * deviates
