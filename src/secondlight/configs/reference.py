@@ -2,3 +2,4 @@
 # docs/deviations.md lists what each of these does.
 config.reproduceReferenceDefects = True
 config.repair.reproduceReferenceDefects = True
+config.detection.reproduceReferenceDefects = True

@@ -44,7 +44,7 @@ def gaussian_kernel(sigma: float, n_sigma: float) -> NDArray[np.float32]:
     return np.asarray(weights / weights.sum(), np.float32)
 
 
-def smooth(exposure: Exposure, kernel: NDArray[np.float32]) -> SmoothedImage:
+def smooth(exposure: Exposure, kernel: NDArray[np.float32], planes: Sequence[str] = ()) -> SmoothedImage:
     """Smooth an exposure.
 
     Parameters
@@ -53,6 +53,8 @@ def smooth(exposure: Exposure, kernel: NDArray[np.float32]) -> SmoothedImage:
         What to smooth.
     kernel
         Weights along each axis.
+    planes
+        Mask planes to spread as the smoothing spreads the pixels that have them.
 
     Raises
     ------
@@ -67,12 +69,16 @@ def smooth(exposure: Exposure, kernel: NDArray[np.float32]) -> SmoothedImage:
             f"kernel, {len(kernel)}x{len(kernel)}"
         )
     image, variance = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    bits = exposure.mask_planes.bits(planes)
+    mask = np.empty((height, width), np.int32) if bits else None
 
     def work(start: int, stop: int) -> None:
         smooth_rows(exposure.image, exposure.variance, kernel, image, variance, start, stop)
+        if mask is not None:
+            or_mask_rows(exposure.mask, len(kernel), bits, mask, start, stop)
 
     threads.map_chunks(work, height, _ROWS)
-    return SmoothedImage(image, variance, margin, exposure.x0 + margin, exposure.y0 + margin)
+    return SmoothedImage(image, variance, mask, margin, exposure.x0 + margin, exposure.y0 + margin)
 
 
 class SmoothedImage:
@@ -82,6 +88,8 @@ class SmoothedImage:
     ----------
     image, variance
         Smoothed planes, of one shape.
+    mask
+        Bits of the pixels that went into each; `None` if no pixel has any of interest.
     margin
         Half width of the kernel, by which the exposure is larger on every side [pixel].
     x0, y0
@@ -89,10 +97,17 @@ class SmoothedImage:
     """
 
     def __init__(
-        self, image: NDArray[np.float32], variance: NDArray[np.float32], margin: int, x0: int, y0: int
+        self,
+        image: NDArray[np.float32],
+        variance: NDArray[np.float32],
+        mask: NDArray[np.int32] | None,
+        margin: int,
+        x0: int,
+        y0: int,
     ) -> None:
         self.image = image
         self.variance = variance
+        self.mask = mask
         self.margin = margin
         self.x0 = x0
         self.y0 = y0
@@ -122,25 +137,6 @@ class SmoothedImage:
         exposure.mask[rows.stop :] |= edge
         exposure.mask[rows, : columns.start] |= edge
         exposure.mask[rows, columns.stop :] |= edge
-
-    def mask(self, exposure: Exposure, planes: Sequence[str]) -> NDArray[np.int32]:
-        """Return the bits of some planes, spread as the smoothing spreads the pixels that have them.
-
-        Parameters
-        ----------
-        exposure
-            The exposure that was smoothed.
-        planes
-            Names of the planes.
-        """
-        out = np.empty(self.image.shape, np.int32)
-        bits = exposure.mask_planes.bits(planes)
-
-        def work(start: int, stop: int) -> None:
-            or_mask_rows(exposure.mask, self.size, bits, out, start, stop)
-
-        threads.map_chunks(work, len(out), _ROWS)
-        return out
 
     def find_footprints(
         self, threshold: Threshold, min_pixels: int, *, first_peak_id: int, bbox: Box | None = None
