@@ -31,6 +31,8 @@ def component(path: object, name: str | None = None) -> Iterator[None]:
     except InputError as error:
         message = str(error).removeprefix(f"{path}: ")
         raise InputError(message, path=path, part=name) from None
+    except KeyError as error:
+        raise InputError(f"{error} is missing", path=path, part=name) from None
     except (ValueError, TypeError, LookupError, ArithmeticError, UnicodeError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"the stored values make no sense ({message})", path=path, part=name) from None

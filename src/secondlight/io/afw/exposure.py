@@ -18,7 +18,7 @@ from .detector import read_detector
 from .fields import read_ap_corr_map
 from .filter_label import filter_from_header, read_filter
 from .hdus import FitsFile, Hdu
-from .image import cards, find_plane, image_plane, mask_plane, origin
+from .image import find_plane, image_plane, mask_plane, origin
 from .photo_calib import photo_calib_from_header, stored_photo_calib
 from .polygon import read_polygon
 from .summary_stats import read_summary_stats
@@ -105,7 +105,7 @@ class _Reader:
 
     def __init__(self, file: FitsFile) -> None:
         self.file = file
-        self.header = cards(file.hdus[0].header)
+        self.header = dict(file.hdus[0].header)
         version = self.header.get("EXPINFO_V", 0)
         if not isinstance(version, int) or version > _VERSION:
             raise InputError(
@@ -155,7 +155,7 @@ class _Reader:
             mask_planes,
             x0,
             y0,
-            unit=str(cards(self.image.header).get("BUNIT", "")).strip(),
+            unit=str(self.image.header.get("BUNIT", "")).strip(),
             visit_info=visit_info,
         )
         exposure.metadata = self._metadata()
@@ -206,5 +206,5 @@ class _Reader:
 
     def _metadata(self) -> dict[str, Any]:
         """Return what the primary and image headers say that is held nowhere else."""
-        merged = cards(self.image.header) | self.header
+        merged = dict(self.image.header) | self.header
         return {k: v for k, v in merged.items() if not _NOT_METADATA.match(k) and k not in VISIT_INFO_CARDS}

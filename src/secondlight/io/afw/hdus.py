@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import warnings
 import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,62 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 
-__all__ = ["FitsFile", "Hdu"]
+__all__ = ["FitsFile", "Hdu", "Header"]
 
 _BLOCK = 2880
+_COMMENTARY = frozenset(("", "COMMENT", "HISTORY", "CONTINUE"))
 _END = b"END" + b" " * 77
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 #: A primary HDU without data, to stand before an extension that astropy shall decompress.
 _EMPTY_PRIMARY = fits.PrimaryHDU().header.tostring().encode("ascii")
+
+
+class Header(Mapping[str, Any]):
+    """The cards of a header by keyword. Comments are left out, and so are cards that cannot be parsed or are empty.
+
+    Parameters
+    ----------
+    header
+        The header as astropy holds it.
+    """
+
+    def __init__(self, header: fits.Header) -> None:
+        self._header = header
+
+    def __getitem__(self, key: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cards that bend the standard are read all the same
+            try:
+                value = self._header[key]
+            except (fits.VerifyError, ValueError, LookupError):
+                raise KeyError(key) from None
+        # a keyword with an asterisk gives a header of all that match
+        if isinstance(value, fits.card.Undefined | fits.Header) or key in _COMMENTARY:
+            raise KeyError(key)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(key for key in self._header if key in self))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def repeated(self, key: str) -> list[Any]:
+        """Return the values of all cards of one keyword.
+
+        Parameters
+        ----------
+        key
+            The keyword.
+        """
+        values = []
+        for card in self._header.cards:
+            if card.keyword == key:
+                try:
+                    values.append(card.value)
+                except (fits.VerifyError, ValueError):
+                    continue
+        return values
 
 
 @dataclass(frozen=True)
@@ -45,7 +96,7 @@ class Hdu:
     """
 
     index: int
-    header: fits.Header
+    header: Header
     start: int
     data_start: int
     size: int
@@ -113,16 +164,20 @@ class FitsFile:
             if any(block[i : i + 80] == _END for i in range(0, _BLOCK, 80)):
                 break
         try:
-            header = fits.Header.fromstring(self._bytes[start:stop].tobytes())
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # cards that bend the standard are read all the same
-                axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
-                size = abs(int(header["BITPIX"])) // 8 * int(np.prod(axes)) if axes else 0
-                if index > 0:
-                    size = (size + int(header.get("PCOUNT", 0))) * int(header.get("GCOUNT", 1))
+                warnings.simplefilter("ignore")
+                header = Header(fits.Header.fromstring(self._bytes[start:stop].tobytes()))
+            axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
+            size = abs(int(header["BITPIX"])) // 8 * prod(axes) if axes else 0
+            if index > 0:
+                size = (size + int(header.get("PCOUNT", 0))) * int(header.get("GCOUNT", 1))
+            if int(header["BITPIX"]) not in _DTYPES or min(axes, default=0) < 0 or size < 0:
+                raise ValueError("impossible size")
         except (KeyError, ValueError, TypeError, fits.VerifyError) as error:
             raise InputError(
-                f"the header cannot be parsed ({error})", path=self.path, part=f"HDU {index}"
+                f"the cards that give the size of this HDU make no sense ({error})",
+                path=self.path,
+                part=f"HDU {index}",
             ) from None
         hdu = Hdu(index, header, start, stop, size)
         if stop + size > len(self._bytes):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ...errors import InputError
@@ -15,33 +14,10 @@ from ...model.mask_planes import Mask, MaskPlanes
 from .components import component
 from .hdus import FitsFile, Hdu
 
-__all__ = ["cards", "find_plane", "image_plane", "mask_plane", "origin", "read_image", "read_mask"]
+__all__ = ["find_plane", "image_plane", "mask_plane", "origin", "read_image", "read_mask"]
 
 
-def cards(header: fits.Header) -> dict[str, Any]:
-    """Return the values of a header's cards by keyword: the first of each, without comments and empty cards.
-
-    Parameters
-    ----------
-    header
-        The header. Cards that cannot be parsed are left out.
-    """
-    values: dict[str, Any] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for card in header.cards:
-            try:
-                key, value = card.keyword, card.value
-            except (fits.VerifyError, ValueError):
-                continue
-            if key not in ("", "COMMENT", "HISTORY", "CONTINUE") and not isinstance(
-                value, fits.card.Undefined
-            ):
-                values.setdefault(key, value)
-    return values
-
-
-def origin(header: fits.Header) -> tuple[int, int]:
+def origin(header: Mapping[str, Any]) -> tuple[int, int]:
     """Return (x0, y0), the parent coordinates of an image's first pixel.
 
     Parameters
@@ -97,7 +73,7 @@ def mask_plane(file: FitsFile, hdu: Hdu) -> tuple[NDArray[np.int32], MaskPlanes]
             raise InputError("a mask must hold integers", path=file.path, part=hdu.label)
         pixels = pixels.astype(np.int64)
     planes = MaskPlanes({})
-    for key, value in cards(hdu.header).items():
+    for key, value in hdu.header.items():
         if key.upper().startswith("MP_"):
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 32:
                 raise InputError(f"card {key} = {value!r} is no bit number", path=file.path, part=hdu.label)

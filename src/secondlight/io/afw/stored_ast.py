@@ -20,6 +20,13 @@ from .archive import Archive
 
 __all__ = ["dump_ast", "make_transform", "parse_ast", "read_mapping", "split_stored"]
 
+#: One line of a dump: the begin, end or base class of an object, or an attribute.
+_LINE = re.compile(r"^ *(?:(Begin|End|IsA) ([A-Z]\w*)(?:\s+#.*)?\s*|([A-Z]\w*) =(?: .*)?)$")
+
+#: What an object cannot do without. The library, written in C, does not check: it crashes.
+_NEEDED = {"Frame": "Naxes", "SkyFrame": "Naxes", "WcsMap": "Type", "FrameSet": "Nframe"}
+_BASES = frozenset(("Object", "Mapping", "Frame", "Axis", "FrameSet", "SkyFrame", "CmpMap", "Map"))
+
 _HEAD = re.compile(rb"^(\d+) (\w+)\s+(?:[01]\s+)?(?=Begin)")
 
 
@@ -59,6 +66,7 @@ def parse_ast(text: str) -> list[Any]:
     ValueError
         Raised if the text is no AST dump.
     """
+    _check(text)
     channel = starlink.Ast.Channel(_Lines(text))
     objects = []
     try:
@@ -67,6 +75,34 @@ def parse_ast(text: str) -> list[Any]:
     except starlink.Ast.AstError as error:
         raise ValueError(str(error).splitlines()[0]) from None
     return objects
+
+
+def _check(text: str) -> None:
+    """Check that objects are nested well and have what they need, so that a damaged dump is refused and no more."""
+    open_objects: list[tuple[str, set[str]]] = []
+    for line in text.splitlines():
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.match(line)
+        if match is None:
+            raise ValueError(f"{line.strip()[:40]!r} is no line of a dump")
+        verb, name, attribute = match.groups()
+        if verb == "Begin":
+            open_objects.append((name, set()))
+        elif not open_objects:
+            raise ValueError(f"{line.strip()[:40]!r} is outside any object")
+        elif attribute:
+            open_objects[-1][1].add(attribute)
+        elif verb == "IsA":
+            if name not in _BASES:
+                raise ValueError(f"class {name[:40]!r} is unknown")
+        else:
+            begun, attributes = open_objects.pop()
+            needed = _NEEDED.get(begun, "Nin" if begun.endswith("Map") else None)
+            if begun != name or (needed is not None and needed not in attributes):
+                raise ValueError(f"object {begun[:40]!r} is incomplete")
+    if open_objects:
+        raise ValueError(f"object {open_objects[-1][0][:40]!r} does not end")
 
 
 def dump_ast(item: Any) -> str:

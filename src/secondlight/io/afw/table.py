@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from ...errors import InputError
@@ -93,9 +92,13 @@ class Table:
             )
         self.path = file.path
         self.label = hdu.label
-        self.header: fits.Header = hdu.header
+        self.header = hdu.header
         width, n = int(hdu.header["NAXIS1"]), int(hdu.header["NAXIS2"])
         data = file.data(hdu)
+        if width * n > len(data):
+            raise InputError(
+                f"{n} rows of {width} bytes do not fit in {len(data)}", path=file.path, part=hdu.label
+            )
         self._rows: NDArray[np.uint8] = data[: width * n].reshape(n, width)
         self._heap: NDArray[np.uint8] = data[int(hdu.header.get("THEAP", width * n)) :]
         self.fields = self._parse()
@@ -234,8 +237,8 @@ class Table:
     def aliases(self) -> dict[str, str]:
         """What each alias stands for, from the cards ``ALIAS = 'alias:target'``."""
         found = {}
-        for i in range(self.header.count("ALIAS") if "ALIAS" in self.header else 0):
-            alias, _, target = str(self.header["ALIAS", i]).partition(":")
+        for card in self.header.repeated("ALIAS"):
+            alias, _, target = str(card).partition(":")
             found[alias.strip()] = target.strip()
         return found
 

@@ -26,7 +26,7 @@ from .photo_calib import stored_photo_calib
 from .polygon import read_polygon
 from .table import Table
 from .visit_info import read_visit_info
-from .wcs import read_wcs
+from .wcs import PIXELS, read_wcs
 
 if TYPE_CHECKING:
     from ...model.psf import BatchPsf
@@ -94,10 +94,10 @@ class VisitRecord:
     @cached_property
     def detector(self) -> Detector | None:
         """Description of the detector."""
+        key, visit = self._id("detector"), self.visit_info
+        if not key:
+            return None
         with component(self._summary.path, self._part("detector")):
-            key, visit = self._id("detector"), self.visit_info
-            if not key:
-                return None
             return read_detector(
                 self._summary._archive,
                 key,
@@ -108,14 +108,12 @@ class VisitRecord:
     @cached_property
     def wcs(self) -> SkyProjection[Any] | None:
         """World coordinates."""
+        key = self._id("wcs")
+        if not key:
+            return None
+        frame = PIXELS if self.bbox is None else pixel_frame(self.bbox, self.detector_id, self.visit_info)
         with component(self._summary.path, self._part("wcs")):
-            key = self._id("wcs")
-            if not key:
-                return None
-            bbox = self.detector.bbox if self.detector is not None else self.bbox
-            if bbox is None:
-                return read_wcs(self._summary._archive, key)
-            return read_wcs(self._summary._archive, key, pixel_frame(bbox, self.detector_id, self.visit_info))
+            return read_wcs(self._summary._archive, key, frame)
 
     @cached_property
     def psf(self) -> BatchPsf | None:

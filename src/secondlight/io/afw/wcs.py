@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
@@ -57,7 +58,7 @@ def read_wcs(archive: Archive, key: int, frame: PixelFrame = PIXELS) -> SkyProje
 
 
 def projection_from_header(
-    header: fits.Header, frame: PixelFrame = PIXELS, x0: int = 0, y0: int = 0, **where: Any
+    header: Mapping[str, Any], frame: PixelFrame = PIXELS, x0: int = 0, y0: int = 0, **where: Any
 ) -> SkyProjection[Any] | None:
     """Return the coordinate system that a FITS header describes.
 
