@@ -70,6 +70,37 @@ def split_offset_pair(dx: float, dy: float) -> tuple[int, int, float, float]:
 
 
 @jit
+def _correlate(
+    source: NDArray[np.floating],
+    start: int,
+    step: int,
+    taps: NDArray[np.floating],
+    out: NDArray[np.floating],
+) -> None:
+    """Fill ``out[i]`` with the sum over k of ``taps[k] * source[start + k * step + i]``, in the order of k.
+
+    Five taps a pass over the row: few enough for the compiler to see that it may work on several pixels at once.
+    """
+    out[:] = 0.0
+    k = 0
+    while k + 5 <= len(taps):
+        t0, t1, t2, t3, t4 = taps[k], taps[k + 1], taps[k + 2], taps[k + 3], taps[k + 4]
+        s0 = source[start + k * step :]
+        s1 = source[start + (k + 1) * step :]
+        s2 = source[start + (k + 2) * step :]
+        s3 = source[start + (k + 3) * step :]
+        s4 = source[start + (k + 4) * step :]
+        for i in range(len(out)):
+            out[i] = out[i] + t0 * s0[i] + t1 * s1[i] + t2 * s2[i] + t3 * s3[i] + t4 * s4[i]
+        k += 5
+    while k < len(taps):
+        s0 = source[start + k * step :]
+        for i in range(len(out)):
+            out[i] += taps[k] * s0[i]
+        k += 1
+
+
+@jit
 def offset_image(
     image: NDArray[np.floating],
     dx: float,
@@ -110,18 +141,12 @@ def offset_image(
             out[j, i] = image[j, i]
     if width < size or height < size:
         return ix, iy
+    n = width - size + 1
     for j in range(height):
-        for i in range(cx, width - (size - 1 - cx)):
-            total = kx[0] * image[j, i - cx]
-            for k in range(1, size):
-                total += kx[k] * image[j, i - cx + k]
-            work[j, i] = total
-    for j in range(cy, height - (size - 1 - cy)):
-        for i in range(cx, width - (size - 1 - cx)):
-            total = ky[0] * work[j - cy, i]
-            for k in range(1, size):
-                total += ky[k] * work[j - cy + k, i]
-            out[j, i] = total
+        _correlate(image[j], 0, 1, kx, work[j, cx : cx + n])
+    columns = work.ravel()
+    for j in range(height - size + 1):
+        _correlate(columns, j * width + cx, width, ky, out[j + cy, cx : cx + n])
     return ix, iy
 
 

@@ -85,42 +85,49 @@ def _weighted_sums(
     """Sums of f, xf, yf, x²f, xyf, y²f over a box, f the weighted pixel; whether they can be moments."""
     sums[:] = 0.0
     for iy in range(box[1], box[3] + 1):
-        y = float(np.float32(iy) - y_centre)
+        y = np.float32(np.float32(iy) - y_centre)
         for ix in range(box[0], box[2] + 1):
-            x = float(np.float32(ix) - x_centre)
+            x = np.float32(np.float32(ix) - x_centre)
             pixel = np.float32(np.float32(image[iy, ix]) - background)
             if subpixel:
                 largest = 0.0
                 for sy in (-0.375, 0.375):
                     for sx in (-0.375, 0.375):
-                        dx = x + sx
-                        dy = y + sy
-                        largest = max(largest, dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22)
+                        corner_x = np.float64(x) + sx
+                        corner_y = np.float64(y) + sy
+                        rho2 = (
+                            corner_x * corner_x * w11
+                            + 2.0 * corner_x * corner_y * w12
+                            + corner_y * corner_y * w22
+                        )
+                        largest = max(largest, rho2)
                 if largest > _MAX_EXPONENT_SUBPIXEL:
                     continue
                 for ky in range(4):
-                    dy = float(np.float32(y + (ky - 1.5) * 0.25))
+                    dy = np.float32(y + np.float32((ky - 1.5) * 0.25))
                     for kx in range(4):
-                        dx = float(np.float32(x + (kx - 1.5) * 0.25))
-                        exponent = np.float32(dx * dx * w11 + 2.0 * dx * dy * w12 + dy * dy * w22)
-                        f = float(pixel * np.float32(math.exp(-0.5 * float(exponent))))
+                        dx = np.float32(x + np.float32((kx - 1.5) * 0.25))
+                        xx, xy, yy = np.float32(dx * dx), np.float32(dx * dy), np.float32(dy * dy)
+                        exponent = np.float32(xx * w11 + 2.0 * xy * w12 + yy * w22)
+                        f = np.float32(pixel * np.float32(math.exp(-0.5 * np.float64(exponent))))
                         sums[0] += f
-                        sums[1] += (dx + float(x_centre)) * f
-                        sums[2] += (dy + float(y_centre)) * f
-                        sums[3] += dx * dx * f
-                        sums[4] += dx * dy * f
-                        sums[5] += dy * dy * f
+                        sums[1] += np.float32(np.float32(dx + x_centre) * f)
+                        sums[2] += np.float32(np.float32(dy + y_centre) * f)
+                        sums[3] += np.float32(xx * f)
+                        sums[4] += np.float32(xy * f)
+                        sums[5] += np.float32(yy * f)
             else:
-                exponent = np.float32(x * x * w11 + 2.0 * x * y * w12 + y * y * w22)
+                xx, xy, yy = np.float32(x * x), np.float32(x * y), np.float32(y * y)
+                exponent = np.float32(xx * w11 + 2.0 * xy * w12 + yy * w22)
                 if exponent > _MAX_EXPONENT:
                     continue
-                f = float(pixel * np.float32(math.exp(-0.5 * float(exponent))))
+                f = np.float32(pixel * np.float32(math.exp(-0.5 * np.float64(exponent))))
                 sums[0] += f
-                sums[1] += ix * f
-                sums[2] += iy * f
-                sums[3] += x * x * f
-                sums[4] += x * y * f
-                sums[5] += y * y * f
+                sums[1] += np.float32(np.float32(ix) * f)
+                sums[2] += np.float32(np.float32(iy) * f)
+                sums[3] += np.float32(xx * f)
+                sums[4] += np.float32(xy * f)
+                sums[5] += np.float32(yy * f)
     return bool(sums[0] > 0.0 and sums[3] > 0.0 and sums[5] > 0.0)
 
 
@@ -223,23 +230,25 @@ def adaptive_moments(
             flags |= UNWEIGHTED
             break
         size = np.float32(m11 + m22)
-        e1 = float(np.float32(m11 - m22) / size)
-        e2 = float(np.float32(2.0) * m12 / size)
+        e1 = np.float64(np.float32(m11 - m22) / size)
+        e2 = np.float64(np.float32(2.0) * m12 / size)
         if (
             iteration > 0
             and abs(e1 - e1_old) < tol1
             and abs(e2 - e2_old) < tol1
-            and abs(float(m11) / m11_old - 1.0) < tol2
+            and abs(np.float64(m11) / m11_old - 1.0) < tol2
         ):
             break
-        e1_old, e2_old, m11_old = e1, e2, float(m11)
-        good, n11, n12, n22 = _invert(float(m11), float(m12), float(m22))
+        e1_old, e2_old, m11_old = e1, e2, np.float64(m11)
+        good, n11, n12, n22 = _invert(np.float64(m11), np.float64(m12), np.float64(m22))
         if not good:
             flags |= UNWEIGHTED
             break
-        good, s11, s12, s22 = _invert(
-            float(np.float32(n11 - w11)), float(np.float32(n12 - w12)), float(np.float32(n22 - w22))
-        )
+        # the difference of two matrices in float32: of a faint or large object little is left of it
+        n11 = np.float64(np.float32(np.float32(n11) - w11))
+        n12 = np.float64(np.float32(np.float32(n12) - w12))
+        n22 = np.float64(np.float32(np.float32(n22) - w22))
+        good, s11, s12, s22 = _invert(n11, n12, n22)
         if not good or s11 <= 0 or s22 <= 0:
             flags |= UNWEIGHTED
             break

@@ -8,6 +8,17 @@ from .registry import ENTRY_POINT_GROUP, PluginField, plugin_registry, register
 
 # isort: split
 # importing a module registers its plugins
+from . import circular_aperture_flux as circular_aperture_flux
+from . import hsm_psf_moments as hsm_psf_moments
+from . import hsm_source_moments as hsm_source_moments
+from . import hsm_source_moments_round as hsm_source_moments_round
+from . import local_calibs as local_calibs
+from . import pixel_flags as pixel_flags
+from . import psf_flux as psf_flux
+from . import sdss_centroid as sdss_centroid
+from . import sdss_shape as sdss_shape
+from . import sky_coord as sky_coord
+from . import variance as variance
 
 __all__ = [
     "CENTROID_ORDER",

@@ -1,0 +1,487 @@
+"""Adaptive moments with an elliptical or a round Gaussian weight, in double precision.
+
+Hirata & Seljak 2003 (MNRAS 343, 459); Mandelbaum et al. 2005 (MNRAS 361, 1287); Bernstein & Jarvis 2002 (AJ 123, 583):
+the weight is matched to the object until position, size and (elliptical case) shape stop changing. Spec 07d.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+
+__all__ = [
+    "HSM_DIVERGED",
+    "HSM_EMPTY",
+    "HSM_NOT_CONVERGED",
+    "HSM_OK",
+    "HSM_SINGULAR",
+    "elliptical_moments",
+    "hsm_source_moments",
+    "hsm_stack_moments",
+    "round_moments",
+]
+
+#: Status of one measurement: good; no pixels left; weight without area; moments or shift out of bounds; too many
+#: iterations, or NaN.
+HSM_OK, HSM_EMPTY, HSM_SINGULAR, HSM_DIVERGED, HSM_NOT_CONVERGED = range(5)
+
+# The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
+_CONVERGED = 1e-6  # largest change of a parameter, in units of the weight's size, that ends the iteration
+_MAX_ITERATIONS = 400
+_MAX_STEP = 0.25  # no step is longer than this: keeps the first iterations from overshooting
+_MAX_MOMENT = 8000.0  # pixel²; a weight this wide has lost the object
+_MAX_SHIFT = 15.0  # pixel; likewise
+_MIN_MOMENT = 1e-8  # pixel²
+_CUT = -2.0 * math.log(
+    1e-7
+)  # ρ² at which the elliptical weight is cut off: a tenth of the convergence threshold
+_ROUND_CUT = (
+    9.5  # half-width in sigma within which the round weight is summed: exp(-9.5²/2) is below rounding
+)
+
+
+@jit
+def _weighted_sums(
+    stamp: NDArray[np.float64],
+    i0: int,
+    i1: int,
+    j0: int,
+    j1: int,
+    x: float,
+    y: float,
+    mxx: float,
+    mxy: float,
+    myy: float,
+    sums: NDArray[np.float64],
+) -> int:
+    """Sum the pixels of rows i0 ≤ i < i1, columns j0 ≤ j < j1 under the weight exp(-ρ²/2), ρ² = dᵀM⁻¹d ≤ `_CUT`.
+
+    ``sums`` receives Σ1, Σdx, Σdy, Σdx², Σdxdy, Σdy², Σρ⁴. The weight of a row's pixels follows from its first two by
+    products: exp of a quadratic has a constant second ratio.
+    """
+    det = mxx * myy - mxy * mxy
+    if not (det > 0.0 and mxx > 0.0 and myy > 0.0):
+        return HSM_SINGULAR
+    pxx, pxy, pyy = myy / det, -mxy / det, mxx / det
+    reach = math.sqrt(_CUT * myy)
+    row0 = max(math.ceil(y - reach), i0)
+    row1 = min(math.floor(y + reach), i1 - 1)
+    if row0 > row1:
+        return HSM_EMPTY
+    q = math.exp(-pxx)
+    a = bx = by = cxx = cxy = cyy = rho4 = 0.0
+    for i in range(row0, row1 + 1):
+        dy = i - y
+        room = _CUT * pxx - dy * dy / det
+        if room < 0.0:
+            continue
+        half = math.sqrt(room) / pxx
+        middle = x - pxy * dy / pxx
+        col0 = max(math.ceil(middle - half), j0)
+        col1 = min(math.floor(middle + half), j1 - 1)
+        if col0 > col1:
+            continue
+        d = col0 - x
+        tilt = 2.0 * pxy * dy
+        base = pyy * dy * dy
+        g = math.exp(-0.5 * ((pxx * d + tilt) * d + base))
+        r = math.exp(-0.5 * (pxx * (2.0 * d + 1.0) + tilt))
+        s0 = s1 = s2 = 0.0
+        for j in range(col0, col1 + 1):
+            d = j - x
+            v = g * stamp[i, j]
+            rho2 = (pxx * d + tilt) * d + base
+            vd = v * d
+            s0 += v
+            s1 += vd
+            s2 += vd * d
+            rho4 += v * rho2 * rho2
+            g *= r
+            r *= q
+        a += s0
+        bx += s1
+        by += s0 * dy
+        cxx += s2
+        cxy += s1 * dy
+        cyy += s0 * dy * dy
+    sums[0] = a
+    sums[1] = bx
+    sums[2] = by
+    sums[3] = cxx
+    sums[4] = cxy
+    sums[5] = cyy
+    sums[6] = rho4
+    return HSM_OK
+
+
+@jit
+def _clip(step: float) -> float:
+    # written so that NaN stays NaN
+    if step > _MAX_STEP:
+        return _MAX_STEP
+    if step < -_MAX_STEP:
+        return -_MAX_STEP
+    return step
+
+
+@jit
+def _nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: NDArray[np.int64]) -> bool:
+    """Find the rows and columns that both the non-zero pixels and the good pixels span, and zero the bad pixels.
+
+    ``bounds`` receives row start and stop, column start and stop. False if nothing is left.
+    """
+    h, w = stamp.shape
+    b = np.empty((2, 4), np.int64)
+    for k in range(2):
+        b[k, 0], b[k, 1], b[k, 2], b[k, 3] = h, 0, w, 0
+    for i in range(h):
+        for j in range(w):
+            for k in range(2):
+                if good[i, j] if k else stamp[i, j] != 0.0:
+                    b[k, 0] = min(b[k, 0], i)
+                    b[k, 1] = max(b[k, 1], i + 1)
+                    b[k, 2] = min(b[k, 2], j)
+                    b[k, 3] = max(b[k, 3], j + 1)
+            if not good[i, j]:
+                stamp[i, j] = 0.0
+    bounds[0] = max(b[0, 0], b[1, 0])
+    bounds[1] = min(b[0, 1], b[1, 1])
+    bounds[2] = max(b[0, 2], b[1, 2])
+    bounds[3] = min(b[0, 3], b[1, 3])
+    return bool(bounds[0] < bounds[1] and bounds[2] < bounds[3])
+
+
+@jit
+def elliptical_moments(
+    stamp: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    x: float,
+    y: float,
+    mxx: float,
+    mxy: float,
+    myy: float,
+    out: NDArray[np.float64],
+) -> int:
+    """Measure one object with an elliptical Gaussian weight (spec 07d, "Elliptical adaptive moments").
+
+    Parameters
+    ----------
+    stamp
+        Shape ``(h, w)``. Bad pixels are set to zero in place.
+    good
+        Shape ``(h, w)``: pixels to use.
+    x, y
+        First guess of the centre [pixel] in the stamp's own indices.
+    mxx, mxy, myy
+        First guess of the moments [pixel²].
+    out
+        Receives x, y [pixel], xx, xy, yy [pixel²], A (half the flux) [unit of the stamp], ρ⁴ moment, iterations.
+
+    Returns
+    -------
+    int
+        `HSM_OK`, or why there is no result.
+    """
+    bounds = np.empty(4, np.int64)
+    if not _nonzero_bounds(stamp, good, bounds):
+        return HSM_EMPTY
+    sums = np.empty(7)
+    x_start, y_start = x, y
+    scale0 = 0.0
+    iterations = 0
+    change = 1.0
+    while change > _CONVERGED:
+        status = _weighted_sums(stamp, bounds[0], bounds[1], bounds[2], bounds[3], x, y, mxx, mxy, myy, sums)
+        if status != HSM_OK:
+            return status
+        two_psi = math.atan2(2.0 * mxy, mxx - myy)
+        major2 = 0.5 * ((mxx + myy) + (mxx - myy) * math.cos(two_psi)) + mxy * math.sin(two_psi)
+        minor2 = mxx + myy - major2
+        if minor2 <= 0.0:
+            return HSM_SINGULAR
+        scale = math.sqrt(minor2)
+        if iterations == 0:
+            scale0 = scale
+        dx = _clip(2.0 * sums[1] / (sums[0] * scale))
+        dy = _clip(2.0 * sums[2] / (sums[0] * scale))
+        dxx = _clip(4.0 * (sums[3] / sums[0] - 0.5 * mxx) / minor2)
+        dxy = _clip(4.0 * (sums[4] / sums[0] - 0.5 * mxy) / minor2)
+        dyy = _clip(4.0 * (sums[5] / sums[0] - 0.5 * myy) / minor2)
+        total = dx + dy + dxx + dxy + dyy
+        if math.isnan(total):
+            return HSM_NOT_CONVERGED
+        change = max(abs(dx), abs(dy), abs(dxx), abs(dxy), abs(dyy))
+        if scale < scale0:
+            change *= scale0 / scale
+        x += dx * scale
+        y += dy * scale
+        mxx += dxx * minor2
+        mxy += dxy * minor2
+        myy += dyy * minor2
+        if (
+            max(abs(mxx), abs(mxy), abs(myy)) > _MAX_MOMENT
+            or abs(x - x_start) > _MAX_SHIFT
+            or abs(y - y_start) > _MAX_SHIFT
+            or min(abs(mxx), abs(myy)) < _MIN_MOMENT
+            or mxx * myy - mxy * mxy < _MIN_MOMENT
+        ):
+            return HSM_DIVERGED
+        iterations += 1
+        if iterations > _MAX_ITERATIONS:
+            return HSM_NOT_CONVERGED
+    out[0] = x
+    out[1] = y
+    out[2] = mxx
+    out[3] = mxy
+    out[4] = myy
+    out[5] = sums[0]
+    out[6] = sums[6] / sums[0]
+    out[7] = iterations
+    return HSM_OK
+
+
+@jit
+def _oscillator(first: int, stop: int, centre: float, sigma: float, psi: NDArray[np.float64]) -> None:
+    """Fill ``psi[0:3, first:stop]`` with the harmonic-oscillator functions of orders 0, 1, 2."""
+    norm = 1.0 / math.sqrt(math.sqrt(math.pi) * sigma)
+    for j in range(first, stop):
+        t = (j - centre) / sigma
+        p0 = norm * math.exp(-0.5 * t * t)
+        p1 = math.sqrt(2.0) * t * p0
+        psi[0, j] = p0
+        psi[1, j] = p1
+        psi[2, j] = t * p1 - math.sqrt(0.5) * p0
+
+
+@jit
+def _round_sums(
+    stamp: NDArray[np.float64],
+    bounds: NDArray[np.int64],
+    x: float,
+    y: float,
+    sigma: float,
+    psi_x: NDArray[np.float64],
+    psi_y: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    sums: NDArray[np.float64],
+) -> None:
+    """Project the stamp on products of oscillator functions: ``sums`` receives orders (x, y) 00, 10, 01, 20, 11, 02."""
+    reach = _ROUND_CUT * sigma
+    # clipped as floats: the reach of a hopeless sigma does not fit an integer
+    i0 = int(max(y - reach, float(bounds[0])))
+    i1 = int(min(y + reach + 1.0, float(bounds[1])))
+    j0 = int(max(x - reach, float(bounds[2])))
+    j1 = int(min(x + reach + 1.0, float(bounds[3])))
+    _oscillator(i0, i1, y, sigma, psi_y)
+    _oscillator(j0, j1, x, sigma, psi_x)
+    rows[:, j0:j1] = 0.0
+    for i in range(i0, i1):
+        p0, p1, p2 = psi_y[0, i], psi_y[1, i], psi_y[2, i]
+        for j in range(j0, j1):
+            v = stamp[i, j]
+            rows[0, j] += p0 * v
+            rows[1, j] += p1 * v
+            rows[2, j] += p2 * v
+    sums[:] = 0.0
+    for j in range(j0, j1):
+        sums[0] += psi_x[0, j] * rows[0, j]
+        sums[1] += psi_x[1, j] * rows[0, j]
+        sums[2] += psi_x[0, j] * rows[1, j]
+        sums[3] += psi_x[2, j] * rows[0, j]
+        sums[4] += psi_x[1, j] * rows[1, j]
+        sums[5] += psi_x[0, j] * rows[2, j]
+
+
+@jit
+def round_moments(
+    stamp: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    x: float,
+    y: float,
+    sigma: float,
+    out: NDArray[np.float64],
+) -> int:
+    """Measure one object with a round Gaussian weight (spec 07d, "Round moments").
+
+    Parameters
+    ----------
+    stamp
+        Shape ``(h, w)``. Bad pixels are set to zero in place.
+    good
+        Shape ``(h, w)``: pixels to use.
+    x, y
+        First guess of the centre [pixel] in the stamp's own indices.
+    sigma
+        First guess of the weight's width [pixel].
+    out
+        Receives x, y, sigma [pixel], e1, e2, iterations, flux [unit of the stamp].
+
+    Returns
+    -------
+    int
+        `HSM_OK`, or why there is no result.
+    """
+    bounds = np.empty(4, np.int64)
+    if not _nonzero_bounds(stamp, good, bounds):
+        return HSM_EMPTY
+    h, w = stamp.shape
+    psi_x, psi_y = np.empty((3, w)), np.empty((3, h))
+    rows, sums = np.empty((3, w)), np.empty(6)
+    sigma0 = sigma
+    iterations = 0
+    change = 1.0
+    while change > _CONVERGED:
+        _round_sums(stamp, bounds, x, y, sigma, psi_x, psi_y, rows, sums)
+        dx = _clip(math.sqrt(2.0) * sums[1] / sums[0])
+        dy = _clip(math.sqrt(2.0) * sums[2] / sums[0])
+        ds = _clip((sums[3] + sums[5]) / (math.sqrt(2.0) * sums[0]))
+        if math.isnan(dx + dy + ds):
+            return HSM_NOT_CONVERGED
+        change = max(abs(dx), abs(dy), abs(ds))
+        if sigma < sigma0:
+            change *= sigma0 / sigma
+        x += dx * sigma
+        y += dy * sigma
+        sigma += ds * sigma
+        iterations += 1
+        if iterations > _MAX_ITERATIONS:
+            return HSM_NOT_CONVERGED
+    _round_sums(stamp, bounds, x, y, sigma, psi_x, psi_y, rows, sums)
+    out[0] = x
+    out[1] = y
+    out[2] = sigma
+    out[3] = (sums[3] - sums[5]) / (math.sqrt(2.0) * sums[0])
+    out[4] = sums[4] / sums[0]
+    out[5] = iterations
+    # a Gaussian of that width has half its flux under its own weight
+    out[6] = 2.0 * math.sqrt(math.pi) * sigma * sums[0]
+    return HSM_OK
+
+
+@jit
+def _to_second_moments(sigma: float, e1: float, e2: float, out: NDArray[np.float64]) -> bool:
+    """Fill ``out[2:5]`` with xx, yy, xy from size and distortion; False if the distortion is not below one."""
+    e_sq = e1 * e1 + e2 * e2
+    if not e_sq < 1.0:
+        return False
+    scale = sigma * sigma / math.sqrt(1.0 - e_sq)
+    out[2] = scale * (1.0 + e1)
+    out[3] = scale * (1.0 - e1)
+    out[4] = scale * e2
+    return True
+
+
+@jit
+def _measure(
+    stamp: NDArray[np.float64],
+    good: NDArray[np.bool_],
+    x: float,
+    y: float,
+    sigma: float,
+    is_round: bool,
+    out: NDArray[np.float64],
+) -> int:
+    """Measure with either weight; ``out`` receives x, y, xx, yy, xy and flux.
+
+    Of a distortion of one or more, x and y are kept (spec 07d, Common).
+    """
+    found = np.empty(8)
+    if is_round:
+        status = round_moments(stamp, good, x, y, sigma, found)
+    else:
+        status = elliptical_moments(stamp, good, x, y, sigma * sigma, 0.0, sigma * sigma, found)
+    if status != HSM_OK:
+        return status
+    out[0] = found[0]
+    out[1] = found[1]
+    if is_round:
+        out[5] = found[6]
+        return HSM_OK if _to_second_moments(found[2], found[3], found[4], out) else HSM_SINGULAR
+    out[2] = found[2]
+    out[3] = found[4]
+    out[4] = found[3]
+    out[5] = 2.0 * found[5]
+    return HSM_OK
+
+
+@jit
+def hsm_source_moments(
+    image: NDArray[np.float32],
+    mask: NDArray[np.int32],
+    bad: int,
+    boxes: NDArray[np.int64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    is_round: bool,
+    out: NDArray[np.float64],
+    status: NDArray[np.int64],
+) -> None:
+    """Measure sources, each within its own box of one image.
+
+    Parameters
+    ----------
+    image, mask
+        Shape ``(ny, nx)``.
+    bad
+        Mask value; pixels with any of its bits are left out.
+    boxes
+        Shape ``(n, 4)``: row start and stop, column start and stop, in the arrays' indices, within the image.
+    x, y
+        Shape ``(n,)``: first guess of the centres [pixel], in the arrays' indices.
+    sigma
+        Shape ``(n,)``: first guess of the weights' width [pixel].
+    is_round
+        Whether the weight is kept round.
+    out
+        Shape ``(n, 6)``: receives x, y [pixel], xx, yy, xy [pixel²] and flux where there is a result.
+    status
+        Shape ``(n,)``: receives `HSM_OK`, or why there is no result.
+    """
+    for k in range(len(x)):
+        i0, i1, j0, j1 = boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3]
+        stamp = np.empty((i1 - i0, j1 - j0))
+        good = np.empty((i1 - i0, j1 - j0), np.bool_)
+        for i in range(i0, i1):
+            for j in range(j0, j1):
+                stamp[i - i0, j - j0] = image[i, j]
+                good[i - i0, j - j0] = (mask[i, j] & bad) == 0
+        status[k] = _measure(stamp, good, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
+        out[k, 0] += j0
+        out[k, 1] += i0
+
+
+@jit
+def hsm_stack_moments(
+    images: NDArray[np.float64],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    is_round: bool,
+    out: NDArray[np.float64],
+    status: NDArray[np.int64],
+) -> None:
+    """Measure one object an image, all pixels being good.
+
+    Parameters
+    ----------
+    images
+        Shape ``(n, h, w)``.
+    x, y
+        Shape ``(n,)``: first guess of the centres [pixel], in the images' indices.
+    sigma
+        Shape ``(n,)``: first guess of the weights' width [pixel].
+    is_round
+        Whether the weight is kept round.
+    out
+        Shape ``(n, 6)``: receives x, y [pixel], xx, yy, xy [pixel²] and flux where there is a result.
+    status
+        Shape ``(n,)``: receives `HSM_OK`, or why there is no result.
+    """
+    good = np.ones(images.shape[1:], np.bool_)
+    for k in range(len(images)):
+        status[k] = _measure(images[k].copy(), good, x[k], y[k], sigma[k], is_round, out[k])

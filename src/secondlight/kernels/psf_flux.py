@@ -1,0 +1,90 @@
+"""Flux of a point source: the PSF's amplitude that fits best with equal weights (spec 07.13)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+
+__all__ = ["PSF_EDGE", "PSF_NOT_FINITE", "PSF_NO_PIXELS", "psf_fluxes"]
+
+#: Flag bits: no usable pixel; PSF clipped by the image's edge; PSF, flux or error not finite.
+PSF_NO_PIXELS = 1
+PSF_EDGE = 2
+PSF_NOT_FINITE = 4
+
+
+@jit
+def psf_fluxes(
+    image: NDArray[np.float32],
+    mask: NDArray[np.int32],
+    variance: NDArray[np.float32],
+    bad: int,
+    psf: NDArray[np.float64],
+    first_x: NDArray[np.int64],
+    first_y: NDArray[np.int64],
+    out: NDArray[np.float64],
+    flags: NDArray[np.int64],
+) -> None:
+    """Fit the amplitude of one PSF image a source.
+
+    Parameters
+    ----------
+    image, mask, variance
+        Shape ``(ny, nx)``.
+    bad
+        Mask value; pixels with any of its bits are left out.
+    psf
+        PSF images, shape ``(n, h, w)``.
+    first_x, first_y
+        Shape ``(n,)``: where the PSF images begin, in the image's indices.
+    out
+        Shape ``(n, 5)``: receives flux, its error, effective area, χ² and number of pixels, as far as they exist.
+    flags
+        Shape ``(n,)``: receives bits of `PSF_NO_PIXELS`, `PSF_EDGE`, `PSF_NOT_FINITE`.
+    """
+    ny, nx = image.shape
+    n, h, w = psf.shape
+    for k in range(n):
+        i_first, j_first = first_y[k], first_x[k]
+        i0, i1 = max(i_first, 0), min(i_first + h, ny)
+        j0, j1 = max(j_first, 0), min(j_first + w, nx)
+        flags[k] = PSF_EDGE if i1 - i0 < h or j1 - j0 < w else 0
+        used = 0
+        total = alpha = signal = noise = 0.0
+        for i in range(i0, i1):
+            for j in range(j0, j1):
+                if mask[i, j] & bad:
+                    continue
+                m = psf[k, i - i_first, j - j_first]
+                used += 1
+                total += m
+                alpha += m * m
+                signal += m * image[i, j]
+                noise += m * m * variance[i, j]
+        if used == 0:
+            flags[k] |= PSF_NO_PIXELS
+            continue
+        if not math.isfinite(alpha):
+            flags[k] = PSF_NOT_FINITE
+            continue
+        flux = signal / alpha
+        error = math.sqrt(noise) / alpha if noise >= 0.0 else math.nan
+        out[k, 2] = total * total / alpha
+        out[k, 4] = used
+        if not (math.isfinite(flux) and math.isfinite(error)):
+            flags[k] |= PSF_NOT_FINITE
+            continue
+        out[k, 0] = flux
+        out[k, 1] = error
+        chi2 = 0.0
+        for i in range(i0, i1):
+            for j in range(j0, j1):
+                if mask[i, j] & bad:
+                    continue
+                residual = image[i, j] - flux * psf[k, i - i_first, j - j_first]
+                chi2 += residual * residual / variance[i, j]
+        out[k, 3] = chi2
