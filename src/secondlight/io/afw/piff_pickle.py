@@ -116,6 +116,19 @@ class _Reconstruct(_Function):
         return _Array()
 
 
+class _FromBuffer(_Function):
+    """Makes an array, as protocol 5 stores it."""
+
+    __slots__ = ()
+
+    def __call__(self, raw: Any, dtype: Any, shape: Any, order: Any, *_: Any) -> _Array:
+        if not isinstance(raw, (bytes, bytearray)):
+            raise pickle.UnpicklingError("an array does not consist of plain numbers")
+        array = _Array()
+        array.__setstate__((1, shape, dtype, order == "F", bytes(raw)))
+        return array
+
+
 class _Scalar(_Function):
     """Makes a number from its bytes."""
 
@@ -170,9 +183,8 @@ _ALLOWED: dict[str, dict[str, Any]] = {
     "piff": _records(
         *("SimplePSF", "PixelGrid", "BasisPolynomial", "Polynomial", "Mean", "Star", "StarData", "StarFit"),
         *("ChisqOutliers", "MADOutliers", "NSigmaOutliers"),
-        # models that are recognised, to say that they cannot be drawn
-        *("SingleChipPSF", "SumPSF", "ConvolvePSF", "GSObjectModel", "Gaussian", "Moffat", "Kolmogorov"),
-        *("KNNInterp", "GPInterp", "Optical"),
+        # recognised, to say that they cannot be drawn
+        *("SingleChipPSF", "SumPSF", "ConvolvePSF"),
     ),
     "galsim": _records(
         *("BoundsI", "BoundsD", "PositionI", "PositionD", "GSParams", "Image", "InterpolatedImage"),
@@ -191,6 +203,7 @@ _ALLOWED: dict[str, dict[str, Any]] = {
         **_records("ndarray", "float32", "float64", "int32", "int64", "bool_", "str_"),
         "dtype": _Dtype,
         "_reconstruct": _Reconstruct(),
+        "_frombuffer": _FromBuffer(),
         "scalar": _Scalar(),
     },
     "_codecs": {"encode": _Encode()},
