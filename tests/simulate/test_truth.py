@@ -7,6 +7,7 @@ import pytest
 from astropy.table import Table
 from rich.console import Console
 
+from secondlight.model.footprints import PEAK_DTYPE, Footprint, Footprints
 from secondlight.simulate.truth import compare_with_truth, match_truth
 
 
@@ -43,11 +44,23 @@ def make_sources(truth, *, bias=0.0, error_scale=1.0, seed=2):
     return sources
 
 
+def make_footprints(extra_peaks, n):
+    """Footprints of one pixel and one peak each; the first ones have more peaks."""
+    footprints = []
+    for i in range(n):
+        more = extra_peaks[i] if i < len(extra_peaks) else []
+        peaks = np.zeros(1 + len(more), PEAK_DTYPE)
+        for row, (x, y) in zip(peaks[1:], more, strict=True):
+            row["f_x"], row["f_y"] = x, y
+        footprints.append(Footprint(np.array([[0, 0, 0]], np.int32), peaks))
+    return Footprints.from_list(footprints)
+
+
 def test_perfect_table():
     truth = make_truth()
     summary = compare_with_truth(make_sources(truth), truth)
     assert summary.purity == 1.0 and summary.n_sources == 400
-    assert all(r.stars_found == r.stars and r.isolated == r.stars + r.galaxies for r in summary.completeness)
+    assert all(r.stars_found == r.stars and r.galaxies_found == r.galaxies for r in summary.completeness)
     assert sum(r.stars for r in summary.completeness) == 300
     for row in summary.fluxes:
         assert abs(row.pull) < 0.35 and row.pull_width == pytest.approx(1.0, abs=0.3)
@@ -80,11 +93,14 @@ def test_sky_sources_and_blends_stand_apart():
     sources = {k: np.concatenate([v, v[:50]]) for k, v in sources.items()}
     sources["sky_source"][400:] = True
     sources["base_PsfFlux_instFlux"][400:] = 150.0 * (1 + rng.standard_normal(50))
-    n_peaks = np.ones(450, int)
-    n_peaks[:3] = [2, 4, 2]
-    summary = compare_with_truth(sources, truth, n_peaks=n_peaks)
-    assert (summary.n_sources, summary.n_sky) == (400, 50)
+    # the first three are blends; the first one hides the last true object, which has no source of its own
+    hidden = truth[399]
+    peaks = [[(hidden["x"] + 0.5, hidden["y"])], [(0, 0)] * 3, [(0, 0)]]
+    sources["base_SdssCentroid_x"][399] = np.nan
+    summary = compare_with_truth(sources, truth, footprints=make_footprints(peaks, 450))
+    assert (summary.n_sources, summary.n_sky) == (399, 50)
     assert (summary.n_blends, summary.n_blended_objects) == (3, 8)
+    assert sum(r.blended for r in summary.completeness) == 1
     assert summary.sky_pull == pytest.approx(1.0, abs=0.5) and summary.sky_pull_width == pytest.approx(
         1.0, abs=0.4
     )
@@ -97,19 +113,16 @@ def test_flagged_sources_do_not_judge_fluxes():
     assert max(r.low for r in compare_with_truth(sources, truth).fluxes) <= 50
 
 
-def test_isolation_is_one_sided():
-    truth = Table(
-        {
-            "x": [10.0, 15.0],
-            "y": [10.0, 10.0],
-            "mag": [20.0, 25.0],
-            "flux": [1e5, 1e3],
-            "kind": ["star", "star"],
-        }
-    )
-    rows = compare_with_truth(make_sources(truth), truth).completeness
-    # one per cent of the bright star's light does not disturb it, but it drowns the faint one
-    assert [r.isolated for r in rows if r.stars] == [1, 0]
+def test_only_isolated_stars_judge_fluxes():
+    truth = make_truth()
+    sources = make_sources(truth)
+    n = sum(r.n for r in compare_with_truth(sources, truth).fluxes)
+    # a neighbour of one per cent does not disturb a star, but the star drowns the neighbour
+    truth["x"][0], truth["y"][0] = truth["x"][1] + 8.0, truth["y"][1]
+    truth["flux"][0], truth["kind"][0] = 0.01 * truth["flux"][1], "galaxy"
+    assert sum(r.n for r in compare_with_truth(sources, truth).fluxes) == n
+    truth["flux"][0] = truth["flux"][1]
+    assert sum(r.n for r in compare_with_truth(sources, truth).fluxes) == n - 1
 
 
 def test_cosmic_ray_share():
@@ -132,7 +145,7 @@ def test_brighter_objects_choose_first():
 def test_prints_with_units():
     truth = make_truth()
     console = Console(record=True, width=120, file=StringIO())
-    console.print(compare_with_truth(make_sources(truth), truth, n_peaks=np.full(400, 2)))
+    console.print(compare_with_truth(make_sources(truth), truth, footprints=make_footprints([[(0, 0)]], 400)))
     text = console.export_text()
     for word in ("magnitude [AB]", "bias [%]", "18 to 19", "400 sources", "not been split"):
         assert word in text

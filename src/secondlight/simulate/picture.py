@@ -124,7 +124,13 @@ def draw_picture(
     right.set_ylim(zoom[1] - 0.5, zoom[1] + side - 0.5)
     _draw_footprints(right, catalog.footprints, sky, blend, zoom, side)
     right.text(
-        0.015, 0.015, f"{side} × {side} pixels", color=_INK, fontsize=10, alpha=0.8, transform=right.transAxes
+        0.015,
+        0.018,
+        f"{side} × {side} pixels",
+        color=_INK,
+        fontsize=10,
+        transform=right.transAxes,
+        bbox={"facecolor": _BACKGROUND, "edgecolor": "none", "alpha": 0.7, "pad": 3},
     )
 
     left.set_xlim(extent[:2])
@@ -207,9 +213,13 @@ def _liveliest(
         iy = np.clip(peaks["i_y"] - y0, 0, ny - 1)
         np.add.at(score, (iy, ix), 1.0 + (len(peaks) > 1))
     score += 0.08 * (cosmic_rays != 0)
+    # what counts is what lies well inside the square
+    margin = side // 8
+    inner = side - 2 * margin
     total = np.zeros((ny + 1, nx + 1))
     total[1:, 1:] = score.cumsum(axis=0).cumsum(axis=1)
-    inside = total[side:, side:] - total[:-side, side:] - total[side:, :-side] + total[:-side, :-side]
+    inside = total[inner:, inner:] - total[:-inner, inner:] - total[inner:, :-inner] + total[:-inner, :-inner]
+    inside = inside[margin : ny - side + margin + 1, margin : nx - side + margin + 1]
     iy, ix = np.unravel_index(int(inside.argmax()), inside.shape)
     return int(ix) + x0, int(iy) + y0
 

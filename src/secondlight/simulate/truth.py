@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from scipy.spatial import cKDTree
+
+from secondlight.model.footprints import Footprints
 
 __all__ = ["CompletenessRow", "FluxRow", "TruthComparison", "compare_with_truth", "match_truth"]
 
@@ -47,10 +49,12 @@ class CompletenessRow:
     ----------
     bright, faint
         The range [AB mag].
-    stars, galaxies, isolated
-        Number of true objects; ``isolated`` counts those of either kind with no neighbour.
-    stars_found, galaxies_found, isolated_found
+    stars, galaxies
+        Number of true objects.
+    stars_found, galaxies_found
         How many of them have a source.
+    blended
+        How many more, of both, are a peak in a blend that has not been split: seen, but without a source of their own.
     """
 
     bright: float
@@ -59,8 +63,7 @@ class CompletenessRow:
     stars_found: int
     galaxies: int
     galaxies_found: int
-    isolated: int
-    isolated_found: int
+    blended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ class TruthComparison:
         How many of them lie on a true object.
     n_blends, n_blended_objects
         Sources whose footprint has several peaks and has not been split, and how many peaks they have together. None if
-        the number of peaks is not known.
+        the footprints are not known.
     n_sky, sky_pull, sky_pull_width
         Sky sources: number, median and width of PSF flux over its error.
     cosmic_rays
@@ -135,14 +138,15 @@ class TruthComparison:
     def _completeness_table(self) -> RichTable:
         table = RichTable(title="Found, of what was put in", box=box.SIMPLE_HEAD, title_justify="left")
         table.add_column("magnitude [AB]")
-        for name in ("stars", "galaxies", "isolated, of both"):
+        blends = self.n_blends is not None
+        for name in ("stars", "galaxies", *(("in unsplit blends, of both",) if blends else ())):
             table.add_column(name, justify="right")
         for row in self.completeness:
             table.add_row(
                 f"{row.bright:.0f} to {row.faint:.0f}",
                 _share(row.stars_found, row.stars),
                 _share(row.galaxies_found, row.galaxies),
-                _share(row.isolated_found, row.isolated),
+                *((f"+ {row.blended}",) if blends else ()),
             )
         return table
 
@@ -186,7 +190,7 @@ def compare_with_truth(
     sources: Mapping[str, Any] | Any,
     truth: Table,
     *,
-    n_peaks: ArrayLike | None = None,
+    footprints: Footprints | None = None,
     cr_found: NDArray[np.bool_] | None = None,
     cr_truth: NDArray[np.bool_] | None = None,
 ) -> TruthComparison:
@@ -201,8 +205,8 @@ def compare_with_truth(
         Columns of the source table by name: a `~secondlight.model.catalog.SourceCatalog` or a mapping to arrays.
     truth
         Objects as `draw_objects` makes them.
-    n_peaks
-        Number of peaks in each source's footprint; a source with several and no children is a blend.
+    footprints
+        The sources' footprints, row by row; a source with several peaks and no children is an unsplit blend.
     cr_found, cr_truth
         Images of the pixels marked CR and of those truly hit.
     """
@@ -221,18 +225,18 @@ def compare_with_truth(
     for name in _BAD_FLAGS:
         if name in sources:
             bad |= np.asarray(sources[name], bool)
-    blend = use & (np.asarray(n_peaks) > 1) if n_peaks is not None else None
-    if blend is not None:
-        bad |= blend
+    blend = use & (footprints.peak_counts > 1) if footprints is not None else np.zeros(n, bool)
+    bad |= blend
+    blended = (match < 0) & _near_peaks(footprints, blend, truth)
     sky_pull = flux[sky] / err[sky]
     hit = int(np.count_nonzero(cr_truth)) if cr_truth is not None else 0
     return TruthComparison(
-        completeness=_completeness(truth, star, isolated, match >= 0),
+        completeness=_completeness(truth, star, match >= 0, blended),
         fluxes=_fluxes(sources, truth, match, star & isolated, flux, err, ~bad),
         n_sources=int(use.sum()),
         n_matched=int((match >= 0).sum()),
-        n_blends=int(blend.sum()) if blend is not None else None,
-        n_blended_objects=int(np.asarray(n_peaks)[blend].sum()) if blend is not None else None,
+        n_blends=int(blend.sum()) if footprints is not None else None,
+        n_blended_objects=int(footprints.peak_counts[blend].sum()) if footprints is not None else None,
         n_sky=int(sky.sum()),
         sky_pull=_median(sky_pull),
         sky_pull_width=_width(sky_pull),
@@ -291,19 +295,33 @@ def _isolated(truth: Table) -> NDArray[np.bool_]:
     return alone
 
 
+def _near_peaks(footprints: Footprints | None, blend: NDArray[np.bool_], truth: Table) -> NDArray[np.bool_]:
+    """Which true objects lie on a peak of a blend."""
+    if footprints is None or not blend.any():
+        return np.zeros(len(truth), bool)
+    peaks = footprints.peaks[np.repeat(blend, footprints.peak_counts)]
+    distance, _ = cKDTree(np.column_stack([peaks["f_x"], peaks["f_y"]])).query(
+        np.column_stack([truth["x"], truth["y"]])
+    )
+    return np.asarray(distance <= _MATCH_RADIUS)
+
+
 def _completeness(
-    truth: Table, star: NDArray[np.bool_], isolated: NDArray[np.bool_], found: NDArray[np.bool_]
+    truth: Table, star: NDArray[np.bool_], found: NDArray[np.bool_], blended: NDArray[np.bool_]
 ) -> list[CompletenessRow]:
+    """Count by whole magnitudes."""
     mag = np.asarray(truth["mag"])
     rows = []
     for bright in np.arange(np.floor(mag.min()), np.floor(mag.max()) + 1) if len(mag) else ():
         inside = (mag >= bright) & (mag < bright + 1)
-        counts = [
-            int(np.count_nonzero(inside & part & also))
-            for part in (star, ~star, isolated)
-            for also in (np.ones(len(mag), bool), found)
-        ]
-        rows.append(CompletenessRow(float(bright), float(bright + 1), *counts))
+        parts = (
+            inside & star,
+            inside & star & found,
+            inside & ~star,
+            inside & ~star & found,
+            inside & blended,
+        )
+        rows.append(CompletenessRow(float(bright), float(bright + 1), *(int(p.sum()) for p in parts)))
     return rows
 
 
