@@ -53,10 +53,16 @@ class SingleFrameMeasurementConfig(Config):
         registry=plugin_registry,
         multi=True,
         default=[
+            "base_CircularApertureFlux",
             "base_PixelFlags",
+            "base_PsfFlux",
             "base_SdssCentroid",
+            "base_SdssShape",
             "base_SkyCoord",
             "base_Variance",
+            "ext_shapeHSM_HsmPsfMoments",
+            "ext_shapeHSM_HsmSourceMoments",
+            "ext_shapeHSM_HsmSourceMomentsRound",
         ],
     )
     slots = ConfigField[SourceSlotConfig](doc="Which columns the slots stand for.")
