@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 
 from . import threads as thread_pool
 from .errors import InputError, NoWorkError, ProcessingError, UsageError
-from .io import afw, native
+from .io.afw.background import read_background
+from .io.afw.image import read_image, read_mask
 from .io.atomic import atomic_outputs
-from .io.read import read_exposure, read_visit_summary
+from .io.native import write_background, write_visit_image
+from .io.read import read_exposure, read_photo_calib, read_visit_summary
+from .io.tables import write_footprints, write_sources
 from .model.background import BackgroundList
 from .model.exposure import Exposure
 from .overrides import build_config
@@ -150,15 +153,15 @@ def run_files(
         observer("write")
         catalog = result.sources_footprints
         with atomic_outputs(out, overwrite=overwrite) as directory:
-            native.write_visit_image(
+            write_visit_image(
                 directory / "pvi.fits",
                 result.exposure,
                 backgrounds=result.background,
                 photometric_scaling=result.applied_photo_calib,
             )
-            native.write_sources(directory / "sources.parquet", catalog)
-            native.write_footprints(directory / "sources_footprints.parquet", catalog)
-            native.write_background(directory / "pvi_background.fits", result.background)
+            write_sources(directory / "sources.parquet", catalog)
+            write_footprints(directory / "sources_footprints.parquet", catalog)
+            write_background(directory / "pvi_background.fits", result.background)
             seconds["write"] = time.perf_counter() - start
             counts = _counts(catalog)
             _write_metadata(directory / "metadata.json", config, inputs, seconds, counts, task)
@@ -196,7 +199,7 @@ def _read(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
         )
     background = BackgroundList()
     for path in inputs.backgrounds:
-        background.extend(afw.read_background(path))
+        background.extend(read_background(path))
     visit_info = exposures[0].visit_info
     return {
         "exposures": exposures,
@@ -210,10 +213,10 @@ def _read(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
             detector=inputs.detector,
             instrument=visit_info.instrument if visit_info is not None else "",
         ),
-        "initial_photo_calib": _optional(afw.read_photo_calib, inputs.initial_photo_calib),
+        "initial_photo_calib": _optional(read_photo_calib, inputs.initial_photo_calib),
         "calib_sources": _optional(_read_table, inputs.calib_sources),
         "background_to_photometric_ratio": _optional(_read_ratio, inputs.background_ratio),
-        "preliminary_mask": _optional(afw.read_mask, inputs.preliminary_mask),
+        "preliminary_mask": _optional(read_mask, inputs.preliminary_mask),
     }
 
 
@@ -232,7 +235,8 @@ def _check_exposure(path: Path, exposure: Exposure, inputs: Inputs, first: Expos
 
 
 def _read_ratio(path: Path) -> NDArray[np.float32]:
-    return afw.read_image(path).array
+    array, _, _ = read_image(path)
+    return array
 
 
 def _read_table(path: Path) -> Mapping[str, NDArray[np.generic]]:
@@ -264,7 +268,7 @@ def _write_partial(
     exposure.metadata["failure.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
     with atomic_outputs(out, overwrite=True) as directory:
         if exposure.psf is not None and exposure.wcs is not None:
-            native.write_visit_image(directory / "pvi.fits", exposure)
+            write_visit_image(directory / "pvi.fits", exposure)
         _write_metadata(directory / "metadata.json", config, inputs, seconds, {}, None, failure=str(error))
 
 

@@ -146,6 +146,8 @@ class Plugin(ABC):
     ConfigClass: ClassVar[type[PluginConfig]] = PluginConfig
     #: Plugins run in the order of (``order``, ``name``).
     order: ClassVar[float] = FLUX_ORDER
+    #: Whether ``<name>_instFlux`` is to be multiplied by its aperture correction.
+    aperture_corrected: ClassVar[bool] = False
 
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
         self.config = config

@@ -10,7 +10,7 @@ from lsst.images.fields import BaseField
 from lsst.pex.config import Config, DictField, Field, ListField
 from lsst.pipe.base import Task
 
-from ..measurement.registry import aperture_corrected_plugins
+from ..measurement import plugin_registry
 from ..model.catalog import SourceCatalog
 from ..model.schema import Column, Schema
 
@@ -52,7 +52,8 @@ class ApplyApCorrTask(Task):
 
     def __init__(self, schema: Schema, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        registered = {*aperture_corrected_plugins(), *self.config.proxies}
+        corrected = {name for name, plugin in plugin_registry.items() if plugin.aperture_corrected}
+        registered = corrected | set(self.config.proxies)
         self.names = sorted(
             n for n in registered - set(self.config.ignoreList) if f"{n}_instFlux" in schema.names
         )
