@@ -42,7 +42,10 @@ def is_hit(image, variance, x, y, background, min_sigma, c3):
         return None
     two = np.float32(2)
     means = [(image[y + a[1], x + a[0]] + image[y + b[1], x + b[0]]) / two for a, b, _ in PAIRS]
-    if all(float(v) < float(m) + min_sigma * float(np.sqrt(variance[y, x])) for m in means):
+    if min_sigma < 0:
+        if v < -min_sigma:
+            return None
+    elif all(float(v) < float(m) + min_sigma * float(np.sqrt(variance[y, x])) for m in means):
         return None
     for (a, b, which), mean in zip(PAIRS, means, strict=True):
         peak = float(v) - background - c3 * float(np.sqrt(variance[y, x]))
@@ -52,14 +55,14 @@ def is_hit(image, variance, x, y, background, min_sigma, c3):
     return None
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_find_hit_pixels(seed):
+@pytest.mark.parametrize(("seed", "min_sigma"), [*((seed, 6.0) for seed in range(6)), (1, 0.0), (2, -200.0)])
+def test_find_hit_pixels(seed, min_sigma):
     image, mask, variance = scene(seed)
     twin = image.copy()
     expected = []
     for y in range(1, image.shape[0] - 1):
         for x in range(1, image.shape[1] - 1):
-            corrected = is_hit(twin, variance, x, y, 20.0, 6.0, 2.0)
+            corrected = is_hit(twin, variance, x, y, 20.0, min_sigma, 2.0)
             if (
                 corrected is None
                 or mask[y, x] & 5
@@ -70,7 +73,7 @@ def test_find_hit_pixels(seed):
             twin[y, x] = corrected
     pixels, originals = np.empty(100, np.int64), np.empty(100, np.float32)
     n = find_hit_pixels(
-        image, mask, variance, 20.0, THRESHOLDS, 6.0, 2.0, BAD | INTERPOLATED, INTERPOLATED, pixels, originals
+        image, mask, variance, 20.0, THRESHOLDS, min_sigma, 2.0, 5, INTERPOLATED, pixels, originals
     )
     assert n > 0
     assert list(zip(pixels[:n], originals[:n], strict=True)) == expected

@@ -36,7 +36,8 @@ def predict(image, good, variance, x, y, weights, errors, smallest):
         if np.isfinite(errors[level, line, pattern]):
             places = [(y + OFFSETS[k] * dy, x + OFFSETS[k] * dx) for k in use]
             value = sum(weights[level, line, pattern, k] * image[p] for k, p in zip(use, places, strict=True))
-            found.append((value, errors[level, line, pattern] ** -2))
+            floor = min(image[p] for p in places) if smallest else -np.inf
+            found.append((max(value, floor), errors[level, line, pattern] ** -2))
     if not found:
         for half in (3, 6, 12, 24):
             window = [

@@ -51,21 +51,15 @@ def _hit(
     mean_up = half * (image[y - 1, x - 1] + image[y + 1, x + 1])
     mean_down = half * (image[y + 1, x - 1] + image[y - 1, x + 1])
     v = np.float64(value)
-    # nearly all pixels leave here: the same test squared, with a margin for its rounding
-    limit = min_sigma * min_sigma * variance[y, x] * (1.0 - 1e-9)
-    dx, dy, dup, ddown = v - mean_x, v - mean_y, v - mean_up, v - mean_down
-    if (
-        (dx < 0.0 or dx * dx < limit)
-        and (dy < 0.0 or dy * dy < limit)
-        and (dup < 0.0 or dup * dup < limit)
-        and (ddown < 0.0 or ddown * ddown < limit)
-    ):
-        return False, none
     # roots of float32 are float32 in the reference
     own = np.float64(np.sqrt(variance[y, x]))
-    step = min_sigma * own
-    if v < mean_x + step and v < mean_y + step and v < mean_up + step and v < mean_down + step:
-        return False, none
+    if min_sigma < 0.0:
+        if v < -min_sigma:
+            return False, none
+    else:
+        step = min_sigma * own
+        if v < mean_x + step and v < mean_y + step and v < mean_up + step and v < mean_down + step:
+            return False, none
 
     peak = v - background - c3 * own
     level = mean_y - background
@@ -85,6 +79,37 @@ def _hit(
     if thresholds[2] * peak > level + c3 * error:
         return True, np.float32(level) + np.float32(background)
     return False, none
+
+
+@jit
+def _worth_a_look(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    y: int,
+    min_sigma: float,
+    flags: NDArray[np.bool_],
+) -> None:
+    """Flag the pixels of a row that might be hit: all but those that `_hit` would turn down for their height.
+
+    Without branches, so that the compiler makes vector instructions of it: this is where nearly all the time goes.
+    """
+    half = np.float32(0.5)
+    # a margin for the rounding of float32; every pixel passes if the height is not counted in sigma
+    factor = np.float32(min_sigma * min_sigma * (1.0 - 1e-5) if min_sigma > 0.0 else 0.0)
+    above, row, below = image[y - 1], image[y], image[y + 1]
+    noise = variance[y]
+    for x in range(1, len(row) - 1):
+        mean_x = half * (row[x - 1] + row[x + 1])
+        mean_y = half * (above[x] + below[x])
+        mean_up = half * (above[x - 1] + below[x + 1])
+        mean_down = half * (below[x - 1] + above[x + 1])
+        low_one = mean_x if mean_x < mean_y else mean_y
+        low_two = mean_up if mean_up < mean_down else mean_down
+        rise = row[x] - (low_one if low_one < low_two else low_two)
+        known = (mean_x + mean_y) + (mean_up + mean_down)
+        known = known - known  # NaN if a neighbour is NaN: then the heights do not count
+        low = (rise < 0) | (rise * rise < factor * noise[x])
+        flags[x] = (row[x] >= 0) & ~(low & (known == 0))
 
 
 @jit
@@ -112,7 +137,8 @@ def find_hit_pixels(
     thresholds
         Shape ``(3,)``: along x, along y, diagonal.
     min_sigma, c3
-        Height above the neighbours [standard deviation], and the margin of the comparison with the PSF.
+        Height above the neighbours [standard deviation], and the margin of the comparison with the PSF. A
+        negative ``min_sigma`` is minus the height above 0 [unit of the image].
     bad
         Mask bits of pixels that are not looked at.
     interpolated
@@ -127,9 +153,13 @@ def find_hit_pixels(
         overwritten.
     """
     height, width = image.shape
+    flags = np.zeros(width, np.bool_)
     n = 0
     for y in range(1, height - 1):
+        _worth_a_look(image, variance, y, min_sigma, flags)
         for x in range(1, width - 1):
+            if not flags[x]:
+                continue
             hit, corrected = _hit(image, variance, x, y, background, thresholds, min_sigma, c3)
             if not hit or mask[y, x] & bad:
                 continue
@@ -146,6 +176,8 @@ def find_hit_pixels(
             originals[n] = image[y, x]
             n += 1
             image[y, x] = corrected
+            # the next pixel now stands higher above its neighbours
+            flags[x + 1] = True
     return n
 
 

@@ -121,7 +121,8 @@ def predict_pixels(
         Shape ``(level, line, pattern)``: expected squared error of the prediction; infinite if there is none.
     smallest
         Whether to take the smallest prediction, which unrecognised charge beside the pixel disturbs least, instead
-        of their mean weighted by the inverse squares of ``errors``.
+        of their mean weighted by the inverse squares of ``errors``. A prediction then counts as no less than the
+        least neighbour it is made from: beside a star's steep flank it can fall far below.
     otherwise
         Value for a pixel without good pixels anywhere near.
 
@@ -155,13 +156,15 @@ def predict_pixels(
             if not error < np.inf:
                 continue
             value = 0.0
+            floor = np.inf
             for k in range(len(offsets)):
                 if pattern >> k & 1:
                     i, j = x + offsets[k] * lines[line, 0], y + offsets[k] * lines[line, 1]
                     value += weights[level, line, pattern, k] * image[j, i]
+                    floor = min(floor, image[j, i])
             total += value / (error * error)
             norm += 1.0 / (error * error)
-            lowest = min(lowest, value)
+            lowest = min(lowest, max(value, floor))
         if norm == 0.0:
             without += 1
             image[y, x] = np.float32(_window_median(image, mask, unusable, x, y, otherwise))

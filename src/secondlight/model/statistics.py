@@ -99,15 +99,18 @@ class ImageStatistics:
         return Moments(n, center + first / n, variance, minimum, maximum)
 
     @cached_property
+    def _crude(self) -> Moments:
+        return self._moments(0.0, inf)
+
+    @cached_property
     def moments(self) -> Moments:
         """Of all good pixels; the second pass is about the mean of the first, which keeps its digits."""
-        crude = self._moments(0.0, inf)
-        return self._moments(crude.mean, inf) if crude.n else crude
+        return self._moments(self._crude.mean, inf) if self.n else self._crude
 
     @property
     def n(self) -> int:
         """Number of good pixels."""
-        return self.moments.n
+        return self._crude.n
 
     @property
     def mean(self) -> float:

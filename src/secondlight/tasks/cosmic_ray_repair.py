@@ -4,10 +4,11 @@ The reference means to take the smallest of four linear predictions from good ne
 which neighbours are good makes it fill every pixel with noise (spec 03.3). Here the pixels are predicted, as a
 Gaussian process whose covariance is the PSF's autocorrelation; `noise_fill` is the reference's way.
 
-The mean of the four lines, weighted by their expected errors, was measured to be better than the smallest of them:
-with tracks drawn on the recorded scene ``small``, 1.04 against 1.06 sigma on empty sky (1 is the pixel's own noise)
-and 2.8 against 4.7 on sources. The smallest is taken only while rays still grow, when a neighbour may be hit and not
-yet be known to be.
+The mean of the four lines, weighted by their expected errors, was measured to be better than the smallest of
+them. With tracks drawn on the recorded scene ``small`` and their pixels known, the root mean square error was 1.04
+against 1.06 sigma on empty sky (1 is the true pixel's own noise), 2.8 against 5.1 on sources, the smallest's bias
+removed as well as its noise allows. While rays still grow the smallest is taken, because a neighbour may be hit and
+not yet be known to be: with the mean, two thirds more pixels above 3 sigma are left beside the tracks.
 """
 
 from __future__ import annotations

@@ -114,7 +114,12 @@ class RepairTask(Task):
             flat_mask[marked] |= cr
             raise
         self.metadata["cosmic_ray_count"] = found.count
-        self.log.info("Identified %d cosmic rays, %d pixels.", found.count, len(found.pixels))
+        self.log.info(
+            "Identified %d cosmic rays of %d pixels, %d of which had no neighbours to predict them from.",
+            found.count,
+            len(found.pixels),
+            found.unpredicted,
+        )
 
     def _find(self, exposure: Exposure) -> CosmicRays:
         if exposure.psf is None:
