@@ -5,4 +5,16 @@ GalSim draws the sky, so that the truth does not rest on Second Light's own PSF 
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from .files import run_arguments, write_visit
+from .picture import draw_picture
+from .truth import compare_with_truth
+from .visit import SimulatedVisit, simulate_visit
+
+__all__ = [
+    "SimulatedVisit",
+    "compare_with_truth",
+    "draw_picture",
+    "run_arguments",
+    "simulate_visit",
+    "write_visit",
+]

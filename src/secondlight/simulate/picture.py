@@ -86,8 +86,8 @@ def draw_picture(
         zoom = _liveliest(catalog.footprints, mask & planes.bits(["CR"]), x0, y0, (ny, nx), side)
     sigma = _noise(image)
 
-    # the inset is as tall as the image; both share the width that is left after the margins
-    height = 7.6
+    # the inset is as tall as the image [inch]; a very wide image is made lower
+    height = min(7.6, 16.0 * ny / nx)
     shown = height * nx / ny
     figure = Figure(figsize=(shown + height + 0.75, height + 1.5), facecolor=_BACKGROUND)
     total_w, total_h = figure.get_size_inches()
@@ -299,7 +299,7 @@ def _legend(figure: Any, mask: NDArray[np.int32], planes: MaskPlanes, width: flo
         handles=handles,
         loc="lower left",
         bbox_to_anchor=(0.25 / width, 0.14 / height),
-        ncols=len(handles),
+        ncols=len(handles) if width > 15 else 4,
         frameon=False,
         labelcolor=_INK,
         fontsize=11,
