@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import starlink.Ast
+
 from ...errors import InputError
 
 __all__ = ["component"]
@@ -31,6 +33,8 @@ def component(path: object, name: str | None = None) -> Iterator[None]:
     except InputError as error:
         message = str(error).removeprefix(f"{path}: ")
         raise InputError(message, path=path, part=name) from None
+    except starlink.Ast.AstError as error:
+        raise InputError(f"AST refuses it ({str(error).splitlines()[0]})", path=path, part=name) from None
     except KeyError as error:
         raise InputError(f"{error} is missing", path=path, part=name) from None
     except (ValueError, TypeError, LookupError, ArithmeticError, UnicodeError) as error:

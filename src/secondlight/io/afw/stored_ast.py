@@ -21,10 +21,17 @@ from .archive import Archive
 __all__ = ["dump_ast", "make_transform", "parse_ast", "read_mapping", "split_stored"]
 
 #: One line of a dump: the begin, end or base class of an object, or an attribute.
-_LINE = re.compile(r"^ *(?:(Begin|End|IsA) ([A-Z]\w*)(?:\s+#.*)?\s*|([A-Z]\w*) =(?: .*)?)$")
+_LINE = re.compile(r"^ *(?:(Begin|End|IsA) ([A-Z]\w*)(?:\s+#.*)?\s*|([A-Z]\w*) =(?: (.*))?)$")
 
 #: What an object cannot do without. The library, written in C, does not check: it crashes.
-_NEEDED = {"Frame": "Naxes", "SkyFrame": "Naxes", "WcsMap": "Type", "FrameSet": "Nframe"}
+_NEEDED = {
+    "Frame": ("Naxes",),
+    "SkyFrame": ("Naxes",),
+    "FrameSet": ("Nframe",),
+    "CmpMap": ("Nin", "MapA", "MapB"),
+    "TranMap": ("Nin", "MapA", "MapB"),
+    "WcsMap": ("Nin", "Type"),
+}
 _BASES = frozenset(("Object", "Mapping", "Frame", "Axis", "FrameSet", "SkyFrame", "CmpMap", "Map"))
 
 _HEAD = re.compile(rb"^(\d+) (\w+)\s+(?:[01]\s+)?(?=Begin)")
@@ -79,27 +86,32 @@ def parse_ast(text: str) -> list[Any]:
 
 def _check(text: str) -> None:
     """Check that objects are nested well and have what they need, so that a damaged dump is refused and no more."""
-    open_objects: list[tuple[str, set[str]]] = []
+    open_objects: list[tuple[str, dict[str, str]]] = []
     for line in text.splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.match(line)
         if match is None:
             raise ValueError(f"{line.strip()[:40]!r} is no line of a dump")
-        verb, name, attribute = match.groups()
+        verb, name, attribute, value = match.groups()
         if verb == "Begin":
-            open_objects.append((name, set()))
+            open_objects.append((name, {}))
         elif not open_objects:
             raise ValueError(f"{line.strip()[:40]!r} is outside any object")
         elif attribute:
-            open_objects[-1][1].add(attribute)
+            open_objects[-1][1][attribute] = value or ""
         elif verb == "IsA":
             if name not in _BASES:
                 raise ValueError(f"class {name[:40]!r} is unknown")
         else:
             begun, attributes = open_objects.pop()
-            needed = _NEEDED.get(begun, "Nin" if begun.endswith("Map") else None)
-            if begun != name or (needed is not None and needed not in attributes):
+            needed = list(_NEEDED.get(begun, ("Nin",) if begun.endswith("Map") else ()))
+            if begun == "FrameSet":
+                n = int(attributes.get("Nframe", "0").split()[0])
+                needed += [f"Frm{i}" for i in range(1, n + 1)] + [f"Map{i}" for i in range(2, n + 1)]
+            if begun == "WcsMap" and not re.match(r'"[A-Z0-9]+"', attributes.get("Type", "")):
+                raise ValueError("the projection of a WcsMap has no name")
+            if begun != name or not attributes.keys() >= set(needed):
                 raise ValueError(f"object {begun[:40]!r} is incomplete")
     if open_objects:
         raise ValueError(f"object {open_objects[-1][0][:40]!r} does not end")

@@ -77,6 +77,8 @@ def visit_info_from_header(header: Mapping[str, Any]) -> VisitInfo:
         values["instrument"] = header["INSTRUME"]
     if "DATE-AVG" in header:
         scale = str(header.get("TIMESYS", "UTC")).strip().lower()
+        if scale not in Time.SCALES:
+            raise ValueError(f"TIMESYS = {header['TIMESYS']!r} is no time system")
         values["date_tai"] = float(Time(str(header["DATE-AVG"]), format="isot", scale=scale).tai.mjd)
     if str(header.get("ROTTYPE", "")) in _ROT_TYPES:
         values["rot_type"] = str(header["ROTTYPE"])
