@@ -139,7 +139,7 @@ class TruthComparison:
         table = RichTable(title="Found, of what was put in", box=box.SIMPLE_HEAD, title_justify="left")
         table.add_column("magnitude [AB]")
         blends = self.n_blends is not None
-        for name in ("stars", "galaxies", *(("in unsplit blends, of both",) if blends else ())):
+        for name in ("stars", "galaxies", *(("in blends",) if blends else ())):
             table.add_column(name, justify="right")
         for row in self.completeness:
             table.add_row(
@@ -151,9 +151,11 @@ class TruthComparison:
         return table
 
     def _flux_table(self) -> RichTable:
-        table = RichTable(title="Isolated stars", box=box.SIMPLE_HEAD, title_justify="left")
+        table = RichTable(
+            title="Isolated stars: PSF flux and centroid", box=box.SIMPLE_HEAD, title_justify="left"
+        )
         table.add_column("signal to noise")
-        for name in ("stars", "PSF flux bias [%]", "flux pull", "flux pull width", "centroid pull width"):
+        for name in ("stars", "flux bias [%]", "flux pull", "its width", "centroid pull width"):
             table.add_column(name, justify="right")
         for row in self.fluxes:
             table.add_row(
