@@ -73,7 +73,7 @@ def gaussian_errors(
     det = xx * yy - xy * xy
     if not det > _DBL_EPSILON:
         return False
-    a = float(np.float32(amplitude))
+    a = np.float64(np.float32(amplitude))
     f = math.pi * math.sqrt(det) / variance
     unit = 2.0 / (math.sqrt(f) * abs(a))
     errors[0] = math.sqrt(2.0 / f)
@@ -134,7 +134,7 @@ def sdss_shapes(
         out[k, 5] = amplitude * scale
         i, j = math.floor(y[k] + 0.5), math.floor(x[k] + 0.5)
         if not flag & (UNWEIGHTED | UNWEIGHTED_BAD) and 0 <= i < ny and 0 <= j < nx and variance[i, j] > 0.0:
-            if gaussian_errors(amplitude, xx, yy, xy, variance[i, j], errors):
+            if gaussian_errors(amplitude, xx, yy, xy, np.float64(variance[i, j]), errors):
                 out[k, 6] = errors[0] * scale
                 out[k, 7:10] = errors[1:4]
                 out[k, 10:13] = errors[4:7] * scale

@@ -216,8 +216,8 @@ def _span_sums(
     image: NDArray[np.float32], variance: NDArray[np.float32], i: int, j0: int, j1: int
 ) -> tuple[float, float]:
     """Sum pixels ``[i, j0:j1]`` of image and variance, in four lanes that do not wait for one another."""
-    f0 = f1 = f2 = f3 = 0.0
-    v0 = v1 = v2 = v3 = 0.0
+    f0 = f1 = f2 = f3 = np.float64(0.0)
+    v0 = v1 = v2 = v3 = np.float64(0.0)
     j = j0
     while j + 4 <= j1:
         f0 += image[i, j]
