@@ -89,7 +89,7 @@ class HsmMomentsPlugin(Plugin):
     """Base of the plugins of HSM moments: declares the columns and stores what a kernel found."""
 
     order: ClassVar[float] = SHAPE_ORDER
-    #: What is measured, in the words of the columns' texts; whether it is plural grammar that the texts call for.
+    #: What is measured, as the columns' texts call it.
     what: ClassVar[str]
 
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
