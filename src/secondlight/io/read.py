@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
-
-from astropy.io import fits
 
 from ..errors import InputError
 from ..model.exposure import Exposure
@@ -18,6 +17,8 @@ from .afw.exposure import read_exposure as read_afw_exposure
 from .native import read_visit_image
 
 __all__ = ["read_exposure", "read_photo_calib", "read_visit_summary"]
+
+_CARD = 80  # bytes of a FITS header card
 
 
 def _is_native(path: Path) -> bool:
@@ -32,14 +33,19 @@ def _is_native(path: Path) -> bool:
         with path.open("rb") as stream:
             head = stream.read(2)
         with (gzip.open if head == b"\x1f\x8b" else open)(path, "rb") as stream:
-            head = stream.read(64)
-        if head.lstrip()[:1] == b"{":
-            return True
-        if not head.startswith(b"SIMPLE  ="):
-            raise InputError("is neither a FITS file nor JSON", path=path)
-        return "DATAMODL" in fits.getheader(path)
-    except OSError as error:
-        reason = error.strerror or (str(error).splitlines() or [type(error).__name__])[0]
+            head = stream.read(_CARD)
+            if head.lstrip()[:1] == b"{":
+                return True
+            if not head.startswith(b"SIMPLE  ="):
+                raise InputError("is neither a FITS file nor JSON", path=path)
+            # a damaged header is for the reader to complain of: here only the one card counts
+            while len(head) == _CARD and not head.startswith(b"END "):
+                if head.startswith(b"DATAMODL"):
+                    return True
+                head = stream.read(_CARD)
+            return False
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"cannot be read ({reason})", path=path) from error
 
 

@@ -18,8 +18,10 @@ __all__ = ["background_map", "storable_field"]
 
 #: Relative error that is allowed where a field is replaced by a Chebyshev polynomial.
 _FIELD_TOLERANCE = 1e-6
-#: Highest order of these polynomials that is tried.
-_FIELD_ORDER = 15
+#: Orders of these polynomials that are tried.
+_FIELD_ORDERS = (0, 1, 2, 3, 4, 6, 8, 11, 15)
+#: Positions on each axis that they are fitted to.
+_NODES = 24
 
 #: Spacing of the knots [pixel] where a background's own bins cannot serve as knots.
 _KNOTS = 16
@@ -44,7 +46,7 @@ def storable_field(field: BaseField, what: str = "field") -> Field | None:
         return cast(Field, field)
     box = field.bounds.bbox
     # Chebyshev nodes to fit at; others, up to the corners of the box, to judge by
-    nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(2 * _FIELD_ORDER) + 0.5) / (2 * _FIELD_ORDER))
+    nodes = 0.5 - 0.5 * np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
     probes = np.linspace(0, 1, 41)
 
     def sample(
@@ -58,12 +60,12 @@ def storable_field(field: BaseField, what: str = "field") -> Field | None:
     x_probe, y_probe, truth = sample(probes)
     xs, ys = np.meshgrid(x_probe, y_probe)
     if np.isfinite(values).all():
-        for order in range(_FIELD_ORDER + 1):
+        for order in _FIELD_ORDERS:
             fit = ChebyshevField.fit(field.bounds, values, order, x=x, y=y, triangular=False, unit=field.unit)
             if np.abs(fit(x=xs, y=ys) - truth).max() <= _FIELD_TOLERANCE * np.abs(truth).max():
                 return fit
     warnings.warn(
-        f"{what}, a {type(field).__name__}, is not stored: no polynomial of order {_FIELD_ORDER} or less is within "
+        f"{what}, a {type(field).__name__}, is not stored: no polynomial of order {_FIELD_ORDERS[-1]} or less is within "
         f"{_FIELD_TOLERANCE:g} of it",
         stacklevel=2,
     )

@@ -54,6 +54,20 @@ def cards_of(info: VisitInfo) -> dict[str, float]:
 def observation_info(
     info: VisitInfo, detector: Detector, label: FilterLabel | None, metadata: Mapping[str, Any]
 ) -> ObservationInfo:
+    """Return the description of a visit as `lsst.images` holds it.
+
+    Parameters
+    ----------
+    info
+        The visit.
+    detector
+        The detector.
+    label
+        The filter; its name is empty if not given.
+    metadata
+        Header cards; the telescope is taken from TELESCOP.
+    """
+
     def finite(value: float, unit: u.UnitBase) -> u.Quantity | None:
         return value * unit if math.isfinite(value) else None
 
@@ -98,7 +112,16 @@ def observation_info(
 
 
 def visit_info_from(obs: ObservationInfo, metadata: dict[str, Any]) -> VisitInfo:
-    """Return the description of a visit; its cards are taken out of the metadata."""
+    """Return the description of a visit; its cards are taken out of the metadata.
+
+    Parameters
+    ----------
+    obs
+        The description that `lsst.images` holds.
+    metadata
+        May hold what `cards_of` returned. Without, azimuth and altitude are those of the begin of the
+        exposure, if known.
+    """
 
     def number(value: Any, unit: Any = None) -> float:
         if value is None:
@@ -111,8 +134,8 @@ def visit_info_from(obs: ObservationInfo, metadata: dict[str, Any]) -> VisitInfo
             value = float(metadata.pop(card))
             known[attribute] = math.radians(value) if degrees else value
     if obs.altaz_begin is not None and "boresight_az" not in known:
-        # at the begin of the exposure, the nearest that there is
-        known["boresight_az"], known["boresight_alt"] = obs.altaz_begin.az.rad, obs.altaz_begin.alt.rad
+        known["boresight_az"] = number(obs.altaz_begin.az, u.rad)
+        known["boresight_alt"] = number(obs.altaz_begin.alt, u.rad)
     if obs.datetime_begin is not None and obs.datetime_end is not None:
         middle = obs.datetime_begin.tai + 0.5 * (obs.datetime_end.tai - obs.datetime_begin.tai)
         known["date_tai"] = float(middle.mjd)
@@ -146,10 +169,24 @@ def visit_info_from(obs: ObservationInfo, metadata: dict[str, Any]) -> VisitInfo
 
 
 def summary_to_native(stats: Mapping[str, Any]) -> ObservationSummaryStats:
+    """Return summary statistics as `lsst.images` holds them; those it has no field for are dropped.
+
+    Parameters
+    ----------
+    stats
+        Values by the reference's names.
+    """
     return ObservationSummaryStats(**{name: stats[name] for name in _SUMMARY if name in stats})
 
 
 def summary_from_native(stats: ObservationSummaryStats) -> dict[str, Any]:
+    """Return summary statistics by the reference's names.
+
+    Parameters
+    ----------
+    stats
+        Those of a visit image.
+    """
     values = {name: getattr(stats, name) for name in _SUMMARY}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 

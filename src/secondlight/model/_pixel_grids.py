@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from .psf import (
+    AffineWcs,
     BatchPsf,
     KernelPsf,
     LinearCombinationKernel,
@@ -24,7 +25,6 @@ from .psf import (
     PolynomialFunction2D,
     PsfexPsf,
 )
-from .psf._piff_wcs import AffineWcs
 
 __all__ = ["approximate", "kernel_as_piff", "kernel_from_piff", "psfex_as_piff", "psfex_from_piff"]
 

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ._pixel_grids import approximate, kernel_as_piff, kernel_from_piff, psfex_as_piff, psfex_from_piff
 from .psf import (
+    AffineWcs,
     BatchPsf,
     GaussianPsf,
     KernelPsf,
@@ -49,9 +50,8 @@ from .psf import (
     PiffPsf,
     PsfexPsf,
     as_batch,
+    piff_from_parts,
 )
-from .psf._piff_objects import piff_from_parts
-from .psf._piff_wcs import AffineWcs
 
 __all__ = ["from_native", "from_tree", "to_native"]
 

@@ -60,7 +60,7 @@ from .native_psf import from_native, to_native
 from .photo_calib import PhotoCalib
 from .visit_info import VisitInfo
 
-__all__ = ["from_visit_image", "to_visit_image"]
+__all__ = ["background_map", "from_visit_image", "storable_field", "to_visit_image"]
 
 #: Metadata key of the photometric calibration's error [nJy/count, or dimensionless once applied].
 _CALIB_ERR = "PHOTOCALIB calibrationErr"
@@ -250,16 +250,22 @@ def _mask_from_native(mask: Mask) -> tuple[NDArray[np.int32], MaskPlanes]:
     names = set(schema.names)
     keep = len(schema) <= 32
     planes: dict[str, int] = {}
-    value = np.zeros(mask.array.shape[:2], np.uint32)
+    places: list[tuple[str, int]] = []
     for place, plane in enumerate(schema):
-        if plane is None:
-            continue
-        old = old_names.get(plane.name, plane.name)
-        bit = place if keep else len(planes)
-        if bit >= 32:
-            raise InputError(f"the mask has {len(names)} planes; at most 32 can be held")
-        planes[plane.name if old in names else old] = bit
-        value[mask.get(plane.name)] |= np.uint32(1 << bit)
+        if plane is not None:
+            old = old_names.get(plane.name, plane.name)
+            bit = place if keep else len(planes)
+            planes[plane.name if old in names else old] = bit
+            places.append((plane.name, bit))
+    if len(names) > 32:
+        raise InputError(f"the mask has {len(names)} planes; at most 32 can be held")
+    if keep and schema.dtype == np.uint8:
+        octets = np.zeros((*mask.array.shape[:2], 4), np.uint8)
+        octets[..., : schema.mask_size] = mask.array
+        return octets.view("<i4")[..., 0].astype(np.int32), MaskPlanes(planes)
+    value = np.zeros(mask.array.shape[:2], np.uint32)
+    for name, bit in places:
+        value[mask.get(name)] |= np.uint32(1 << bit)
     return value.view(np.int32), MaskPlanes(planes)
 
 
@@ -290,7 +296,9 @@ def _in_frame(projection: SkyProjection[Any], frame: DetectorFrame) -> SkyProjec
 
 def _vertices(bounds: Any, box: Box) -> NDArray[np.float64] | None:
     if isinstance(bounds, Polygon):
-        return np.column_stack([bounds.x_vertices, bounds.y_vertices]).astype(np.float64)
+        vertices = np.column_stack([bounds.x_vertices, bounds.y_vertices]).astype(np.float64)
+        closed = len(vertices) > 1 and np.array_equal(vertices[0], vertices[-1])
+        return vertices[:-1] if closed else vertices
     if isinstance(bounds, Box):
         return None if bounds == box else _vertices(Polygon.from_box(bounds), box)
     warnings.warn(
