@@ -17,7 +17,7 @@ def tables(seed):
     return weights, errors
 
 
-def predict(image, good, variance, x, y, weights, errors, smallest):
+def predict(image, good, variance, x, y, weights, errors, smallest_below, worst):
     def ok(i, j):
         return 0 <= j < image.shape[0] and 0 <= i < image.shape[1] and good[j, i]
 
@@ -29,6 +29,7 @@ def predict(image, good, variance, x, y, weights, errors, smallest):
         ratio = noise / signal if signal > 0 else np.inf
     edges = np.sqrt(LEVELS[1:] * LEVELS[:-1])
     level = np.searchsorted(edges, ratio)
+    smallest = ratio <= smallest_below
     found = []
     for line, (dx, dy) in enumerate(LINES):
         use = [k for k, o in enumerate(OFFSETS) if ok(x + o * dx, y + o * dy)]
@@ -37,7 +38,7 @@ def predict(image, good, variance, x, y, weights, errors, smallest):
             places = [(y + OFFSETS[k] * dy, x + OFFSETS[k] * dx) for k in use]
             value = sum(weights[level, line, pattern, k] * image[p] for k, p in zip(use, places, strict=True))
             floor = min(image[p] for p in places) if smallest else -np.inf
-            found.append((max(value, floor), errors[level, line, pattern] ** -2))
+            found.append((max(value, floor), errors[level, line, pattern]))
     if not found:
         for half in (3, 6, 12, 24):
             window = [
@@ -49,16 +50,15 @@ def predict(image, good, variance, x, y, weights, errors, smallest):
             if len(window) >= 5:
                 return np.median(window)
         return -99
-    return (
-        min(v for v, _ in found)
-        if smallest
-        else np.average([v for v, _ in found], weights=[w for _, w in found])
-    )
+    if not smallest:
+        return np.average([v for v, _ in found], weights=[e**-2 for _, e in found])
+    best = min(e for _, e in found)
+    return min(v for v, e in found if e <= worst * best)
 
 
-@pytest.mark.parametrize("smallest", [False, True])
+@pytest.mark.parametrize("smallest_below", [-1.0, 0.05, np.inf])
 @pytest.mark.parametrize("spread", [5.0, 40.0])
-def test_twin(smallest, spread):
+def test_twin(smallest_below, spread):
     rng = np.random.default_rng(3)
     image = rng.normal(100, spread, (25, 26)).astype(np.float32)
     image[7, 8] = np.nan
@@ -71,9 +71,9 @@ def test_twin(smallest, spread):
     expected, alone = [], 0
     for p in pixels:
         y, x = divmod(int(p), 26)
-        expected.append(predict(image, good, variance, x, y, weights, errors, smallest))
+        expected.append(predict(image, good, variance, x, y, weights, errors, smallest_below, 2.0))
     n = predict_pixels(
-        image, mask, variance, 8, pixels, LINES, OFFSETS, LEVELS, weights, errors, smallest, -99.0
+        image, mask, variance, 8, pixels, LINES, OFFSETS, LEVELS, weights, errors, smallest_below, 2.0, -99.0
     )
     np.testing.assert_allclose(image.reshape(-1)[pixels], expected, rtol=2e-5)
     assert 0 < n < len(pixels), alone
@@ -84,7 +84,7 @@ def test_without_any_good_pixel():
     mask = np.full((9, 9), 8, np.int32)
     weights, errors = tables(1)
     n = predict_pixels(
-        image, mask, image, 8, np.array([40]), LINES, OFFSETS, LEVELS, weights, errors, False, 7.0
+        image, mask, image, 8, np.array([40]), LINES, OFFSETS, LEVELS, weights, errors, 0.1, 4.0, 7.0
     )
     assert n == 1
     assert image[4, 4] == 7

@@ -107,16 +107,16 @@ def test_error_on_stars():
     error = (fill(noisy + 3000 * hit.astype(np.float32), hit, variance)[0] - truth)[bright]
     assert bright.sum() > 50
     # a hole of the background's level, or noise about it, would miss by the whole of the star
-    assert np.sqrt((error**2).mean()) < 0.25 * np.sqrt((truth[bright] ** 2).mean())
-    assert abs(error.mean()) < 0.05 * truth[bright].mean()
+    assert np.sqrt((error**2).mean()) < 0.2 * np.sqrt((truth[bright] ** 2).mean())
+    assert abs(error.mean()) < 0.1 * truth[bright].mean()
 
 
-def test_smallest_is_not_above_the_mean():
+def test_while_growing_the_smallest_is_taken():
     rng = np.random.default_rng(4)
     image = rng.normal(100, 10, (80, 80)).astype(np.float32)
     hit = tracks(rng, image.shape, 20)
     variance = np.full(image.shape, 100, np.float32)
-    lowest, mean = fill(image, hit, variance, smallest=True)[0], fill(image, hit, variance)[0]
+    lowest, mean = fill(image, hit, variance, growing=True)[0], fill(image, hit, variance)[0]
     assert (lowest <= mean + 1e-3).all()
     assert (lowest < mean).any()
 

@@ -97,7 +97,8 @@ def predict_pixels(
     levels: NDArray[np.float64],
     weights: NDArray[np.float64],
     errors: NDArray[np.float64],
-    smallest: bool,
+    smallest_below: float,
+    worst: float,
     otherwise: float,
 ) -> int:
     """Replace pixels, each from neighbours that are good and not themselves replaced.
@@ -119,10 +120,13 @@ def predict_pixels(
         the neighbour at ``offsets[k]`` is good).
     errors
         Shape ``(level, line, pattern)``: expected squared error of the prediction; infinite if there is none.
-    smallest
-        Whether to take the smallest prediction, which unrecognised charge beside the pixel disturbs least, instead
-        of their mean weighted by the inverse squares of ``errors``. A prediction then counts as no less than the
-        least neighbour it is made from: beside a star's steep flank it can fall far below.
+    smallest_below
+        Ratio of noise to signal below which the smallest prediction is taken, which unrecognised charge beside the
+        pixel disturbs least, instead of their mean weighted by the inverse squares of ``errors``. A prediction then
+        counts as no less than the least neighbour it is made from: beside a star's steep flank it can fall far
+        below.
+    worst
+        Only lines whose expected error is at most this many times that of the best can give the smallest.
     otherwise
         Value for a pixel without good pixels anywhere near.
 
@@ -132,6 +136,8 @@ def predict_pixels(
         How many pixels no line could predict; they are the median of the good pixels around.
     """
     width = image.shape[1]
+    values = np.empty(len(lines))
+    expected = np.empty(len(lines))
     without = 0
     for p in range(len(pixels)):
         y, x = pixels[p] // width, pixels[p] % width
@@ -145,7 +151,6 @@ def predict_pixels(
             level += 1
         total = 0.0
         norm = 0.0
-        lowest = np.inf
         for line in range(len(lines)):
             pattern = 0
             for k in range(len(offsets)):
@@ -153,6 +158,7 @@ def predict_pixels(
                 if _usable(image, mask, unusable, i, j):
                     pattern |= 1 << k
             error = errors[level, line, pattern]
+            expected[line] = error
             if not error < np.inf:
                 continue
             value = 0.0
@@ -164,10 +170,17 @@ def predict_pixels(
                     floor = min(floor, image[j, i])
             total += value / (error * error)
             norm += 1.0 / (error * error)
-            lowest = min(lowest, max(value, floor))
+            values[line] = max(value, floor)
         if norm == 0.0:
             without += 1
             image[y, x] = np.float32(_window_median(image, mask, unusable, x, y, otherwise))
+        elif ratio > smallest_below:
+            image[y, x] = np.float32(total / norm)
         else:
-            image[y, x] = np.float32(lowest if smallest else total / norm)
+            best = expected.min()
+            lowest = np.inf
+            for line in range(len(lines)):
+                if expected[line] < np.inf and expected[line] <= worst * best:
+                    lowest = min(lowest, values[line])
+            image[y, x] = np.float32(lowest)
     return without

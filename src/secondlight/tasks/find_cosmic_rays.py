@@ -106,10 +106,10 @@ def find_cosmic_rays(
     fainter than ``min_DN`` are dropped. Then rays grow into neighbours that pass the same test with half the
     ``minSigma`` and no margin.
 
-    While it grows, a ray's pixels are the smallest prediction from their good neighbours; in the end they are the
-    weighted mean of the predictions (`LinePrediction`). Masked pixels are neither grown into nor used. With
-    ``reproduce_reference_defects``, hit pixels are background and noise throughout, growth looks neither at the mask
-    nor at whether a pixel is in the ray already, and changes pixels as it goes.
+    Hit pixels are predicted from their good neighbours (`LinePrediction`), anew after every growth. Masked pixels
+    are neither grown into nor used. With ``reproduce_reference_defects``, hit pixels are background and noise
+    throughout, growth looks neither at the mask nor at whether a pixel is in the ray already, and changes pixels as
+    it goes.
 
     Parameters
     ----------
@@ -221,7 +221,7 @@ def _repair(
     flat_mask[pixels] |= cr
     for _ in range(config.niteration):
         prediction.fill(
-            image, mask, variance, pixels=pixels, unusable=unusable, otherwise=background, smallest=True
+            image, mask, variance, pixels=pixels, unusable=unusable, otherwise=background, growing=True
         )
         found = np.empty(8 * len(pixels), np.int64)
         n = grow_into_neighbours(
