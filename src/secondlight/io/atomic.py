@@ -1,7 +1,8 @@
 """Outputs that appear complete or not at all.
- Files are written under another name in the same folder, so that the last step is a rename, which a file
-system does in one go: a process that is killed leaves what was there before (and perhaps a hidden
-``.secondlight-*`` file or folder, never read).
+
+Files are written under another name in the same folder, so that the last step is a rename, which a file system does in
+one go: a process that is killed leaves what was there before (and perhaps a hidden ``.secondlight-*`` file or folder,
+never read).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """The native outputs: image and background as FITS, tables as parquet; and reading images of `lsst.images`.
- Compression of ``pvi.fits``, measured on a noisy frame of 4004 × 4096 pixels, in processor seconds for
+
+Compression of ``pvi.fits``, measured on a noisy frame of 4004 × 4096 pixels, in processor seconds for
 `write_visit_image` and `read_visit_image`:
 
 =================  ============================  =====  ====  ======  ==================================

@@ -1,9 +1,9 @@
 """The source table and the footprints as parquet.
- The source table has the layout of the Butler's ``ArrowAstropy`` (spec 11.5): columns in schema order, each
-alias a column of its own after its target, flags as booleans, units and descriptions in the metadata of
-each field and in ``table_meta_yaml``, where `astropy.table.Table.read` looks. A further entry keeps what
-that layout loses (types, units as spelled, aliases), so that `read_sources` returns the catalogue that was
-written.
+
+The source table has the layout of the Butler's ``ArrowAstropy`` (spec 11.5): columns in schema order, each alias a
+column of its own after its target, flags as booleans, units and descriptions in the metadata of each field and in
+``table_meta_yaml``, where `astropy.table.Table.read` looks. A further entry keeps what that layout loses (types, units
+as spelled, aliases), so that `read_sources` returns the catalogue that was written.
 """
 
 from __future__ import annotations

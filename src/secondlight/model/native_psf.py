@@ -1,22 +1,20 @@
 """PSFs as `lsst.images` stores them, written and read without Piff or the stack.
- `lsst.images` stores three kinds of PSF: Piff's, PSFEx's and a Gaussian. Ours are written so that
-`lsst.images` with nothing but pip's Piff draws them:
- ==============================
-========================================================================================== here
-there ==============================
-========================================================================================== `PiffPsf` with a
-pixel scale    the same Piff model (to 1e-6 of the peak, the accuracy of our own drawing) `GaussianPsf`
-the same Gaussian; it draws stars exactly, ours unless told otherwise shifts the kernel image `KernelPsf`,
-also PcaPsf        a Piff pixel grid of 1 pixel, Lanczos-5: kernel images are equal, stars to 1e-3 of the
-peak `PsfexPsf`                      a Piff pixel grid of the model's step, Lanczos-5: kernel images are
-equal to 1e-6 where the step
-                                divides the pixel and to 1e-3 where not, stars to 1e-3
-any other, among them `PiffPsf`  a Piff pixel grid of half a pixel and polynomials fitted to drawings of it:
-to 1e-3 or an error; on the sky                      what was reached is in the tree's metadata
-==============================
-==========================================================================================
- A few scalars in the metadata of the stored tree tell `from_tree` the original class, so that here all but
-the last kind come back as they were, to better than 1e-6 of the peak.
+
+`lsst.images` stores three kinds of PSF: Piff's, PSFEx's and a Gaussian. Ours are written so that `lsst.images` with
+pip's Piff draws them:
+
+- A `PiffPsf` whose coordinates are a pixel scale is stored as the Piff model that it is.
+- A `GaussianPsf` is stored as the Gaussian that it is. `lsst.images` draws stars exactly; ours, unless told otherwise,
+  shifts the kernel image as the reference does, which differs by 2e-3 of the peak at a sigma of 2 pixels.
+- A `KernelPsf`, also the reference's PcaPsf, becomes a Piff pixel grid of one pixel with Lanczos-5. Kernel images are
+  equal; stars agree to 1e-3 of the peak (2e-4 for SDSS, 2.3e-3 for an undersampled CFHT frame).
+- A `PsfexPsf` becomes a Piff pixel grid of the model's own step with Lanczos-5. Kernel images agree to 1e-6 if the step
+  divides the pixel and to 1e-3 if not, stars to 1e-3. (`lsst.images` draws its own form of PSFEx only in the stack.)
+- Any other, such as a `PiffPsf` on the sky, becomes a Piff pixel grid of half a pixel, fitted to drawings of the PSF. It
+  agrees to 1e-3 or is refused; what was reached is in the stored metadata.
+
+Scalars in the metadata of the stored tree tell `from_tree` the original class: here all but the last kind come back to
+better than 1e-6 of the peak. Everything else that `lsst.images` stores of Piff and PSFEx is read, too.
 """
 
 from __future__ import annotations

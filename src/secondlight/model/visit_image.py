@@ -1,18 +1,16 @@
 """Our exposure as `lsst.images.VisitImage`, and back.
 
 What a `VisitImage` cannot hold as it is:
- - mask planes keep their bits; those that the field has renamed since (``SAT`` is ``SATURATED``) get the
-new name there and
-  the old one here;
-- fields of position of kinds that `lsst.images` cannot store become Chebyshev polynomials that agree to
-1e-6, or are
-  dropped with a warning if none of order 15 or less does;
-- backgrounds: see `background_map`; PSFs: see `secondlight.model.native_psf`; - what `ObservationInfo`
-lacks of `VisitInfo` (UT1, Earth rotation angle, azimuth and altitude in mid-exposure) and the error
-  of the photometric calibration go to the metadata, under the names of the reference's header cards;
-- metadata are scalars: what is nested is flattened to dotted names, and values that are neither numbers,
-strings nor
-  booleans become strings.
+
+- Mask planes keep their bits; those that the field has renamed since (``SAT`` is ``SATURATED``) have the new name there
+  and the old one here. Bits without a name are dropped.
+- Fields of position of kinds that `lsst.images` cannot store become Chebyshev polynomials that agree to 1e-6, or are
+  dropped with a warning if none of order 15 or less does.
+- Backgrounds: see `background_map`. PSFs: see `secondlight.model.native_psf`.
+- What `ObservationInfo` lacks of `VisitInfo` (UT1, Earth rotation angle, azimuth and altitude in mid-exposure) and the
+  error of the photometric calibration go to the metadata, the former under the names of the reference's header cards.
+- Metadata are scalars: what is nested is flattened to dotted names, and values that are neither numbers, strings nor
+  booleans become strings. Numbers that are not finite are left out.
 """
 
 from __future__ import annotations
