@@ -9,8 +9,7 @@ import astropy.wcs
 import numpy as np
 from lsst.images import Box, DetectorFrame, SkyProjection
 
-from . import kernels
-from .kernels.pixels import position_to_index
+from .kernels import cache_directory
 from .model.background import BackgroundList
 from .model.exposure import Exposure
 from .model.ids import IdGenerator
@@ -46,10 +45,8 @@ class Finding:
 
 def cache_state() -> CacheState:
     """Return where compiled kernels are kept, and how many there are now."""
-    path = getattr(getattr(position_to_index, "stats", None), "cache_path", None)
-    # with compilation turned off there is no cache, and nothing to count
-    directory = Path(path) if path else Path(kernels.__file__).parent / "__pycache__"
-    return CacheState(directory, len(list(directory.glob("*.nbi"))))
+    directory = cache_directory()
+    return CacheState(directory, sum(1 for _ in directory.rglob("*.nbi")))
 
 
 def check() -> list[Finding]:
@@ -59,7 +56,7 @@ def check() -> list[Finding]:
     bbox = exposure.bbox
     result = task.run(
         exposures=exposure,
-        psf=GaussianPsf(41, 41, _SIGMA),
+        psf=GaussianPsf(_SIGMA, 41, 41),
         background=BackgroundList(),
         ap_corr={},
         photo_calib=PhotoCalib.constant(1.0, bbox=bbox),

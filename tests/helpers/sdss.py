@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,18 @@ from astropy.wcs.utils import fit_wcs_from_points
 from lsst.images import Box, DetectorFrame, SkyProjection
 
 from helpers.shared import realdata
+from secondlight.io.native import write_background, write_visit_image
+from secondlight.io.native_summary import VisitRecord, VisitSummary, write_visit_summary
+from secondlight.model.background import BackgroundList
 from secondlight.model.exposure import Exposure, FilterLabel
+from secondlight.model.fields import constant_field
 from secondlight.model.mask_planes import MaskPlanes
 from secondlight.model.photo_calib import REFERENCE_FLUX, PhotoCalib
+from secondlight.model.psf import KernelPsf, LinearCombinationKernel, PolynomialFunction2D
 from secondlight.model.visit_info import VisitInfo
+from secondlight.simulate.camera import make_detector
+from secondlight.tasks.detection import SourceDetectionTask
+from secondlight.tasks.subtract_background import SubtractBackgroundTask
 
 RUN, CAMCOL, FIELD = 4192, 4, 300
 ROWS = 1361  # the last 128 rows overlap the next field
@@ -157,3 +165,68 @@ def expected_sources() -> dict[str, np.ndarray]:
         header = lines.readline().lstrip("#").split()
         rows = [line.split() for line in lines if line.strip()]
     return {name: np.array([row[i] for row in rows]) for i, name in enumerate(header)}
+
+
+def sdss_psf(frame: SdssFrame) -> KernelPsf:
+    """The frame's Karhunen-Loève PSF: polynomials in (row, column) / 1000 times eigenimages."""
+    degree = frame.coefficients.shape[1] - 1
+    weights = []
+    for c in frame.coefficients:
+        # of 1, x, y, x², xy, y², …: c[i, j] belongs to row^i column^j, and x is the column
+        weights.append(
+            PolynomialFunction2D(
+                np.array(
+                    [
+                        c[i, n - i] * 1e-3**n if max(i, n - i) <= degree else 0.0
+                        for n in range(2 * degree + 1)
+                        for i in range(n + 1)
+                    ]
+                )
+            )
+        )
+    ny, nx = frame.exposure.image.shape
+    size = frame.eigenimages.shape[1]
+    kernel = LinearCombinationKernel(frame.eigenimages, weights, size // 2, size // 2)
+    return KernelPsf(kernel, (nx / 2, ny / 2))
+
+
+def fit_background(exposure: Exposure) -> BackgroundList:
+    """Fit the background as ProcessCcdTask did: in bins of 512 pixels, and again without what was detected."""
+    config = SourceDetectionTask.ConfigClass()
+    config.background.binSize = 512
+    config.doTempLocalBackground = False
+    first = SubtractBackgroundTask(config=config.background.value).run(exposure).background
+    return SourceDetectionTask(config=config).run(exposure, background=first).background
+
+
+def write_frame(band: str, directory: Path) -> list[str]:
+    """Write the files of one band; returns the arguments of ``secondlight run``, without ``--out``."""
+    frame = read_frame(band)
+    exposure, psf = frame.exposure, sdss_psf(frame)
+    box = exposure.bbox
+    exposure.wcs = frame.wcs
+    exposure.detector = make_detector(CAMCOL, box, frame.visit)
+    background = fit_background(replace(exposure.copy(), psf=psf))
+    record = VisitRecord(
+        CAMCOL,
+        box,
+        psf,
+        frame.wcs,
+        frame.photo_calib,
+        {
+            f"base_PsfFlux_{name}": constant_field(value, box)
+            for name, value in (("instFlux", 1.0), ("instFluxErr", 0.0))
+        },
+        exposure.visit_info,
+        exposure.detector,
+    )
+    directory.mkdir(parents=True, exist_ok=True)
+    write_visit_image(directory / "exposure.fits", replace(exposure, psf=psf), overwrite=True)
+    write_background(directory / "background.fits", background, overwrite=True)
+    write_visit_summary(directory / "summary.fits", VisitSummary([record]))
+    return [
+        *(str(directory / "exposure.fits"), "--visit-summary", str(directory / "summary.fits")),
+        *("--background", str(directory / "background.fits"), "--detector", str(CAMCOL)),
+        # as the stack was run in 2018: the survey's own pipeline has repaired the cosmic rays
+        *("--config", "repair.doCosmicRay=False", "--config", "sky_sources.nSources=0"),
+    ]

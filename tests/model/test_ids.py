@@ -93,8 +93,18 @@ def test_rubin_controllers():
     ],
 )
 def test_what_does_not_fit(instrument, visit, detector, message):
+    config = DetectorVisitIdGeneratorConfig()
+    config.packer.name = "rubin" if instrument == "LSSTCam" else "observation"
     with pytest.raises(UsageError, match=message):
-        DetectorVisitIdGeneratorConfig().make(visit=visit, detector=detector, instrument=instrument)
+        config.make(visit=visit, detector=detector, instrument=instrument)
+
+
+def test_rubin_instrument_with_ids_of_its_own():
+    """A simulation may carry the name of a Rubin instrument and number its visits otherwise."""
+    config = DetectorVisitIdGeneratorConfig()
+    unknown = config.make(visit=8589934603, detector=42)
+    assert config.make(visit=8589934603, detector=42, instrument="LSSTCam") == unknown
+    assert config.make(visit=2025_05_23_00201, detector=118, instrument="LSSTCam").catalog_id < 2**38
 
 
 def test_configuration_that_does_not_fit():

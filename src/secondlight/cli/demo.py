@@ -38,7 +38,8 @@ def command(
     import numpy as np
     from rich.console import Console
 
-    from ..io.native import read_sources, read_visit_image
+    from ..io.native import read_visit_image
+    from ..io.tables import read_footprints, read_sources
     from ..simulate import compare_with_truth, draw_picture, run_arguments, simulate_visit, write_visit
     from ._progress import Progress
     from .run import command as run
@@ -57,13 +58,12 @@ def command(
     run.main(arguments, standalone_mode=False)
 
     exposure = read_visit_image(out / "outputs" / "pvi.fits")
-    catalog = read_sources(
-        out / "outputs" / "sources.parquet", footprints=out / "outputs" / "sources_footprints.parquet"
-    )
+    catalog = read_sources(out / "outputs" / "sources.parquet")
+    catalog.footprints = read_footprints(out / "outputs" / "sources_footprints.parquet").footprints
     comparison = compare_with_truth(
         catalog,
         visit.truth,
-        n_peaks=catalog.footprints.peak_counts,
+        footprints=catalog.footprints,
         cr_found=(exposure.mask & exposure.mask_planes.bits(["CR"])) != 0,
         cr_truth=np.logical_or.reduce(visit.cr_truth),
     )

@@ -52,7 +52,7 @@ def command(
         writer.writerow(("name", "type", "unit", "doc"))
         writer.writerows(rows)
     elif form == "felis":
-        import yaml  # type: ignore[import-untyped]
+        import yaml
 
         click.echo(yaml.safe_dump(_felis(rows), sort_keys=False, allow_unicode=True, width=110), nl=False)
     else:

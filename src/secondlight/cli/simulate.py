@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 __all__ = ["command", "visit_options"]
 
 
-def visit_options[F](function: F) -> F:
+def visit_options[F: Callable[..., object]](function: F) -> F:
     """Add the options that describe a simulated visit; a decorator of click commands."""
     for option in reversed(
         (

@@ -6,6 +6,6 @@ No units, no exceptions, nothing imported from the rooms above. Each is serial a
 
 from __future__ import annotations
 
-from ._jit import jit
+from ._jit import cache_directory, jit
 
-__all__ = ["jit"]
+__all__ = ["cache_directory", "jit"]

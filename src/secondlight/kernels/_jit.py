@@ -1,13 +1,34 @@
-"""The one decorator of every kernel."""
+"""The one decorator of every kernel, and where compiled kernels are kept.
+
+Numba's own on-disk cache notices that a function's file changed, and not that the file of a kernel it calls did: after an
+update it may run old code. Here each module's kernels are kept in a folder named by a hash of that module and of all kernel
+modules it imports, so that what is found is what would be compiled.
+"""
 
 from __future__ import annotations
 
+import ast
+import hashlib
+import os
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import cast
 
 import numba
+import numba.core.config
 
-__all__ = ["jit"]
+__all__ = ["cache_directory", "jit"]
+
+_KERNELS = Path(__file__).parent
+_PACKAGE = __name__.rpartition(".")[0]
+_CACHE = "secondlight-kernels"
+
+
+def cache_directory() -> Path:
+    """Return the folder that holds all compiled kernels: below ``NUMBA_CACHE_DIR`` if set, else in the user's cache."""
+    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / _CACHE
 
 
 def jit[F: Callable[..., object]](function: F) -> F:
@@ -15,10 +36,55 @@ def jit[F: Callable[..., object]](function: F) -> F:
 
     Division by zero gives inf or nan, as in NumPy: kernels report trouble by flags, never by exceptions.
     ``fastmath`` stays off: results must not depend on how the compiler regroups a sum, and NaN must be seen.
+    ``SECONDLIGHT_NO_CACHE=1`` in the environment compiles anew in each process.
 
     Parameters
     ----------
     function
         A function in the subset of Python that Numba compiles.
     """
-    return cast(F, numba.njit(function, cache=True, nogil=True, error_model="numpy"))
+    keep = not os.environ.get("SECONDLIGHT_NO_CACHE")
+    # Numba reads the folder when it decorates, and falls back to others if it cannot write there
+    numbas, numba.core.config.CACHE_DIR = numba.core.config.CACHE_DIR, str(_folder(function.__module__))
+    try:
+        return cast(F, numba.njit(function, cache=keep, nogil=True, error_model="numpy"))
+    finally:
+        numba.core.config.CACHE_DIR = numbas
+
+
+@cache
+def _folder(module: str) -> Path:
+    digest = hashlib.sha256()
+    for source in sorted(_sources(module)):
+        digest.update(source.read_bytes())
+    return cache_directory() / f"{module.removeprefix(_PACKAGE + '.')}-{digest.hexdigest()[:12]}"
+
+
+def _sources(module: str) -> set[Path]:
+    """The file of a kernel module, and those of all kernel modules that it imports, directly or not."""
+    found: set[Path] = set()
+    waiting = [_path(module)]
+    while waiting:
+        path = waiting.pop()
+        if path is None or path in found:
+            continue
+        found.add(path)
+        package = _PACKAGE + "".join(f".{p}" for p in path.relative_to(_KERNELS).parts[:-1])
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.ImportFrom):
+                base = (
+                    ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
+                    if node.level
+                    else ""
+                )
+                name = ".".join(p for p in (base, node.module) if p)
+                waiting += [_path(name), *(_path(f"{name}.{a.name}") for a in node.names)]
+    return found
+
+
+def _path(module: str) -> Path | None:
+    """The file of a module of this package; `None` for any other."""
+    if module != _PACKAGE and not module.startswith(_PACKAGE + "."):
+        return None
+    stem = _KERNELS.joinpath(*module.removeprefix(_PACKAGE).split(".")[1:])
+    return next((p for p in (stem.with_suffix(".py"), stem / "__init__.py") if p.is_file()), None)

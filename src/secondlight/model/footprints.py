@@ -103,9 +103,9 @@ class Footprint:
 
     @property
     def bbox(self) -> Box:
-        """The tightest box."""
+        """The tightest box; a footprint without pixels has none (ValueError)."""
         if not len(self.spans):
-            return Box.factory[0:0, 0:0]
+            raise ValueError("a footprint without pixels has no box")
         s = self.spans
         return Box.factory[
             int(s[:, 0].min()) : int(s[:, 0].max()) + 1, int(s[:, 1].min()) : int(s[:, 2].max()) + 1
@@ -292,6 +292,22 @@ class Footprints:
         """Number of pixels of each, shape ``(n,)``."""
         total = np.concatenate([[0], np.cumsum(self.spans[:, 2].astype(np.int64) - self.spans[:, 1] + 1)])
         return np.asarray(np.diff(total[self.span_offsets]), np.int64)
+
+    @property
+    def boxes(self) -> NDArray[np.int64]:
+        """Bounding box of each, shape ``(n, 4)``: row start and stop, column start and stop; all 0 for no pixels."""
+        boxes = np.zeros((len(self), 4), np.int64)
+        begin, end = self.span_offsets[:-1], self.span_offsets[1:]
+        some = np.flatnonzero(end > begin)
+        if len(some):
+            # the spans of footprints that have any lie one behind the other
+            spans = self.spans[begin[some[0]] : end[some[-1]]]
+            at = begin[some] - begin[some[0]]
+            boxes[some, 0] = np.minimum.reduceat(spans[:, 0], at)
+            boxes[some, 1] = np.maximum.reduceat(spans[:, 0], at) + 1
+            boxes[some, 2] = np.minimum.reduceat(spans[:, 1], at)
+            boxes[some, 3] = np.maximum.reduceat(spans[:, 2], at) + 1
+        return boxes
 
     @property
     def peak_counts(self) -> NDArray[np.int64]:

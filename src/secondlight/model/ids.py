@@ -132,7 +132,11 @@ class DetectorVisitIdGeneratorConfig(Config):
             raise UsageError(
                 f"id_generator.release_id {self.release_id} is not below n_releases {self.n_releases}"
             )
-        name = self.packer.name or ("rubin" if instrument in _RUBIN_INSTRUMENTS else "observation")
+        name = self.packer.name
+        if name is None:
+            # a simulated visit may carry a Rubin instrument's name and an id of its own making
+            rubin = instrument in _RUBIN_INSTRUMENTS and _is_rubin_visit(visit)
+            name = "rubin" if rubin else "observation"
         if name == "rubin":
             packed, max_bits = _pack_rubin(self.packer["rubin"], visit, detector)
         else:
@@ -171,6 +175,16 @@ def _ordinal(day_obs: int) -> int:
         return datetime.date(day_obs // 10000, day_obs // 100 % 100, day_obs % 100).toordinal()
     except ValueError as error:
         raise UsageError(f"{day_obs} is not a day YYYYMMDD: {error}") from error
+
+
+def _is_rubin_visit(visit: int) -> bool:
+    """Tell whether a visit id is made of controller, day and sequence number."""
+    prefix, exposure = divmod(visit, _EXPOSURE_ID)
+    day = exposure // _SEQ_NUM % 10_000_000 + 20_000_000
+    try:
+        return prefix in (0, 9) and exposure >= 2 * 10**12 and _ordinal(day) > 0
+    except UsageError:
+        return False
 
 
 def _pack_rubin(config: Any, visit: int, detector: int) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""The steps of the reprocessing, one file a step: its configuration and a thin task over the arithmetic below."""
+"""Subtasks of the reprocessing: one file each, configuration and a thin class."""
