@@ -90,6 +90,7 @@ class ReprocessVisitImageConfig(Config):
         self.measurement.slots.shape = "ext_shapeHSM_HsmSourceMoments"
         self.measurement.slots.psfShape = "ext_shapeHSM_HsmPsfMoments"
         self.post_calculations.plugins.names = ["base_LocalPhotoCalib", "base_LocalWcs"]
+        self.post_calculations.doReplaceWithNoise = False
         slots = self.post_calculations.slots
         for slot in slots:
             setattr(slots, slot, None)

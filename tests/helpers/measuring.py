@@ -47,9 +47,10 @@ def square_footprints(x: Iterable[float], y: Iterable[float], half: int = 6) -> 
 
 
 def measurement_task(names: list[str], configure: Any = None) -> SingleFrameMeasurementTask:
-    """A task that runs some plugins, on a schema of its own; slots of plugins that do not run are none."""
+    """A task that runs some plugins on the image as it is, on a schema of its own; unused slots are none."""
     config = SingleFrameMeasurementTask.ConfigClass()
     config.plugins.names = names
+    config.doReplaceWithNoise = False
     for slot in ("centroid", "shape", "psfShape"):
         if getattr(config.slots, slot) not in names:
             setattr(config.slots, slot, None)

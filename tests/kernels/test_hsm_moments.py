@@ -20,6 +20,7 @@ from secondlight.kernels.hsm_moments import (
     hsm_stack_moments,
     round_moments,
 )
+from secondlight.kernels.pixels import Pixels
 
 
 def gaussian(shape, x, y, xx, yy, xy, flux=1000.0):
@@ -267,7 +268,18 @@ def test_sources_are_measured_in_their_boxes():
     boxes = np.array([[20, 41, 8, 33], [12, 34, 50, 71]])
     for is_round in (False, True):
         out, status = np.full((2, 6), np.nan), np.full(2, -1)
-        hsm_source_moments(image, mask, 4, boxes, x, y, np.full(2, 3.0), is_round, out, status)
+        hsm_source_moments(
+            Pixels.of(image, mask, image),
+            np.arange(2),
+            4,
+            boxes,
+            x,
+            y,
+            np.full(2, 3.0),
+            is_round,
+            out,
+            status,
+        )
         assert (status == HSM_OK).all()
         for k, (i0, i1, j0, j1) in enumerate(boxes):
             stamp = image[i0:i1, j0:j1].astype(float)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from secondlight.kernels.pixels import Pixels
 from secondlight.kernels.psf_flux import PSF_EDGE, PSF_NO_PIXELS, PSF_NOT_FINITE, psf_fluxes
 
 rng = np.random.default_rng(4)
@@ -18,7 +19,7 @@ PSF /= PSF.sum()
 def measure(first, image=IMAGE, variance=VARIANCE, bad=0, psf=PSF):
     x, y = (np.array(v) for v in zip(*first, strict=True))
     out, flags = np.full((len(x), 5), np.nan), np.full(len(x), -1)
-    psf_fluxes(image, MASK, variance, bad, np.repeat(psf[None], len(x), axis=0), x, y, out, flags)
+    psf_fluxes(Pixels.of(image, MASK, variance), bad, np.repeat(psf[None], len(x), axis=0), x, y, out, flags)
     return out, flags
 
 

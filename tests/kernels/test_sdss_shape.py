@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secondlight.kernels.pixels import Pixels
 from secondlight.kernels.sdss_moments import (
     FAILURE,
     N_OUT,
@@ -65,7 +66,18 @@ def image_of(x, y, noise, seed=0):
 def measure(image, variance, x, y):
     out, flags = np.full((len(x), len(MOMENT_COLUMNS)), np.nan), np.full(len(x), -1)
     x, y = np.array(x, float), np.array(y, float)
-    sdss_shapes(image, variance, x, y, 0.0, 100, 2.0, 1e-5, 1e-4, out, flags)
+    sdss_shapes(
+        Pixels.of(image, np.zeros(image.shape, np.int32), variance),
+        x,
+        y,
+        0.0,
+        100,
+        2.0,
+        1e-5,
+        1e-4,
+        out,
+        flags,
+    )
     return {c: out[:, i] for i, c in enumerate(MOMENT_COLUMNS)}, flags
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import erf, j1
 
 from secondlight.kernels.lanczos import offset_image
+from secondlight.kernels.pixels import Pixels
 from secondlight.kernels.sinc_aperture import (
     APERTURE_TRUNCATED,
     SINC_COEFFS_TRUNCATED,
@@ -45,14 +46,34 @@ def integral(x, y, centre_x, centre_y, a, b, theta):
 def sinc(image, variance, radius, x, y, x0=0, y0=0, order=5):
     x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     out, flags = np.full((len(x), 2), np.nan), np.full(len(x), -1)
-    sinc_fluxes(image, variance, x0, y0, circular_sinc_coefficients(radius), order, radius, x, y, out, flags)
+    sinc_fluxes(
+        Pixels.of(image, np.zeros(image.shape, np.int32), variance),
+        x0,
+        y0,
+        circular_sinc_coefficients(radius),
+        order,
+        radius,
+        x,
+        y,
+        out,
+        flags,
+    )
     return out, flags
 
 
 def circles(image, variance, radii, x, y, x0=0, y0=0):
     x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     out, flags = np.full((len(x), len(radii), 2), np.nan), np.full((len(x), len(radii)), -1)
-    circle_fluxes(image, variance, x0, y0, np.array(radii, float), x, y, out, flags)
+    circle_fluxes(
+        Pixels.of(image, np.zeros(image.shape, np.int32), variance),
+        x0,
+        y0,
+        np.array(radii, float),
+        x,
+        y,
+        out,
+        flags,
+    )
     return out, flags
 
 

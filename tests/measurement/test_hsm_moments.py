@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from helpers.measuring import gaussian_stars, measure, measurement_task, square_footprints
-from secondlight.measurement._hsm import footprint_boxes
 from secondlight.model.footprints import PEAK_DTYPE, Footprint, Footprints, span_pixels
 
 SOURCE, ROUND, PSF = (f"ext_shapeHSM_Hsm{n}" for n in ("SourceMoments", "SourceMomentsRound", "PsfMoments"))
@@ -105,11 +104,11 @@ def test_boxes():
         footprints.append(
             Footprint(np.array(spans if k % 3 else [], np.int32).reshape(-1, 3), np.empty(0, PEAK_DTYPE))
         )
-    boxes = footprint_boxes(Footprints.from_list(footprints))
+    boxes = Footprints.from_list(footprints).boxes
     for box, footprint in zip(boxes, footprints, strict=True):
         y, x = span_pixels(footprint.spans)
         assert box.tolist() == ([y.min(), y.max() + 1, x.min(), x.max() + 1] if len(y) else [0] * 4)
-    assert footprint_boxes(Footprints.empty(2)).tolist() == [[0] * 4] * 2
+    assert Footprints.empty(2).boxes.tolist() == [[0] * 4] * 2
 
 
 def test_aliases():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .pixels import Pixels, show
 
 __all__ = [
     "HSM_DIVERGED",
@@ -410,8 +411,8 @@ def _measure(
 
 @jit
 def hsm_source_moments(
-    image: NDArray[np.float32],
-    mask: NDArray[np.int32],
+    pixels: Pixels,
+    sources: NDArray[np.int64],
     bad: int,
     boxes: NDArray[np.int64],
     x: NDArray[np.float64],
@@ -425,8 +426,10 @@ def hsm_source_moments(
 
     Parameters
     ----------
-    image, mask
-        Shape ``(ny, nx)``.
+    pixels
+        The image.
+    sources
+        Shape ``(n,)``: places of the sources in the batch, ascending.
     bad
         Mask value; pixels with any of its bits are left out.
     boxes
@@ -442,7 +445,9 @@ def hsm_source_moments(
     status
         Shape ``(n,)``: receives `HSM_OK`, or why there is no result.
     """
+    image, mask = pixels.image, pixels.mask
     for k in range(len(x)):
+        show(pixels, sources[k])
         i0, i1, j0, j1 = boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3]
         stamp = np.empty((i1 - i0, j1 - j0))
         good = np.empty((i1 - i0, j1 - j0), np.bool_)

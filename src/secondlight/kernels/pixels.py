@@ -331,51 +331,61 @@ def count_covering(replacement: Replacement) -> None:
 @jit
 def take_noise(
     deviates: NDArray[np.float64],
+    start: int,
+    stop: int,
+    owner: NDArray[np.int64],
+    boxes: NDArray[np.int64],
+    span_offsets: NDArray[np.int64],
     spans: NDArray[np.int32],
     mean: np.float32,
     stdev: np.float32,
     variance: NDArray[np.float32],
     x0: int,
     y0: int,
-    out: NDArray[np.float32],
+    noise_offsets: NDArray[np.int64],
+    noise: NDArray[np.float32],
 ) -> None:
-    """Make the noise of one footprint from deviates for its bounding box (spec 07.3).
+    """Make the noise of some rows from deviates for the pixels of their bounding boxes (spec 07.3).
 
     Parameters
     ----------
     deviates
-        Of unit variance, one a pixel of the bounding box, row by row.
-    spans
-        Shape ``(n, 3)``, sorted, n ≥ 1.
+        Of unit variance, box after box, row by row.
+    start, stop
+        The rows of the table: ``range(start, stop)``; only those that own pixels have deviates.
+    owner, span_offsets, spans
+        As in `Replacement`.
+    boxes
+        Shape ``(n, 4)``: row start and stop, column start and stop of each footprint, parent coordinates.
     mean, stdev
         Of the noise [count].
     variance
-        Shape ``(ny, nx)``: each pixel's own variance instead, from ``x0, y0`` on; empty if ``stdev`` holds.
+        Shape ``(ny, nx)``: each pixel's own variance instead of ``stdev``, from ``x0, y0`` on; empty if there is none.
     x0, y0
         Parent coordinates of the first pixel of ``variance``.
-    out
-        Shape ``(area,)``: receives the noise; 0 off the image if ``variance`` is given.
+    noise_offsets, noise
+        As in `Replacement`: the rows' values are filled; 0 off the image if ``variance`` is given.
     """
     ny, nx = variance.shape
-    left = spans[0, 1]
-    right = spans[0, 2]
-    for s in range(len(spans)):
-        left = min(left, spans[s, 1])
-        right = max(right, spans[s, 2])
-    width = right - left + 1
-    k = 0
-    for s in range(len(spans)):
-        y = spans[s, 0]
-        base = (y - spans[0, 0]) * width - left
-        for x in range(spans[s, 1], spans[s, 2] + 1):
-            deviate = np.float32(deviates[base + x])
-            if variance.size == 0:
-                out[k] = deviate * stdev + mean
-            elif 0 <= y - y0 < ny and 0 <= x - x0 < nx:
-                out[k] = deviate * np.float32(np.sqrt(variance[y - y0, x - x0])) + mean
-            else:
-                out[k] = np.float32(0.0)
-            k += 1
+    first = 0
+    for row in range(start, stop):
+        if owner[row] != row:
+            continue
+        width = boxes[row, 3] - boxes[row, 2]
+        k = noise_offsets[row]
+        for s in range(span_offsets[row], span_offsets[row + 1]):
+            y = spans[s, 0]
+            base = first + (y - boxes[row, 0]) * width - boxes[row, 2]
+            for x in range(spans[s, 1], spans[s, 2] + 1):
+                deviate = np.float32(deviates[base + x])
+                if variance.size == 0:
+                    noise[k] = deviate * stdev + mean
+                elif 0 <= y - y0 < ny and 0 <= x - x0 < nx:
+                    noise[k] = deviate * np.float32(np.sqrt(variance[y - y0, x - x0])) + mean
+                else:
+                    noise[k] = np.float32(0.0)
+                k += 1
+        first += width * (boxes[row, 1] - boxes[row, 0])
 
 
 @jit

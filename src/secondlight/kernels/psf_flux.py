@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .pixels import Pixels, show
 
 __all__ = ["PSF_EDGE", "PSF_NOT_FINITE", "PSF_NO_PIXELS", "psf_fluxes"]
 
@@ -19,9 +20,7 @@ PSF_NOT_FINITE = 4
 
 @jit
 def psf_fluxes(
-    image: NDArray[np.float32],
-    mask: NDArray[np.int32],
-    variance: NDArray[np.float32],
+    pixels: Pixels,
     bad: int,
     psf: NDArray[np.float64],
     first_x: NDArray[np.int64],
@@ -33,8 +32,8 @@ def psf_fluxes(
 
     Parameters
     ----------
-    image, mask, variance
-        Shape ``(ny, nx)``.
+    pixels
+        The image.
     bad
         Mask value; pixels with any of its bits are left out.
     psf
@@ -46,9 +45,11 @@ def psf_fluxes(
     flags
         Shape ``(n,)``: receives bits of `PSF_NO_PIXELS`, `PSF_EDGE`, `PSF_NOT_FINITE`.
     """
+    image, mask, variance = pixels.image, pixels.mask, pixels.variance
     ny, nx = image.shape
     n, h, w = psf.shape
     for k in range(n):
+        show(pixels, k)
         i_first, j_first = first_y[k], first_x[k]
         i0, i1 = max(i_first, 0), min(i_first + h, ny)
         j0, j1 = max(j_first, 0), min(j_first + w, nx)

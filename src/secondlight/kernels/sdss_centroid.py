@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .pixels import Pixels, position_to_index
+from .pixels import Pixels, position_to_index, show
 
 __all__ = [
     "BAD_ERROR",
@@ -365,6 +365,7 @@ def sdss_centroids(
         if not (0 <= ix < nx and 0 <= iy < ny):
             flags[i] |= EDGE
             continue
+        show(pixels, i)
         bits, xc, yc, dx, dy = _centroid_one(
             pixels, ix, iy, kernels[i], sigmas[i], bin_max, peak_min, width_factor
         )

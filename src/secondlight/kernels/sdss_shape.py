@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .pixels import Pixels, show
 from .sdss_moments import (
     FAILURE,
     N_OUT,
@@ -88,8 +89,7 @@ def gaussian_errors(
 
 @jit
 def sdss_shapes(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
+    pixels: Pixels,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     background: float,
@@ -104,8 +104,8 @@ def sdss_shapes(
 
     Parameters
     ----------
-    image, variance
-        Shape ``(ny, nx)``.
+    pixels
+        The image.
     x, y
         Shape ``(n,)``: centres [pixel], in the image's indices.
     background, max_iter, max_shift, tol1, tol2
@@ -115,10 +115,12 @@ def sdss_shapes(
     flags
         Shape ``(n,)``: receives flag bits of `secondlight.kernels.sdss_moments`.
     """
+    image, variance = pixels.image, pixels.variance
     ny, nx = image.shape
     found = np.empty(N_OUT)
     errors = np.empty(7)
     for k in range(len(x)):
+        show(pixels, k)
         flag = adaptive_moments(image, x[k], y[k], background, max_iter, max_shift, tol1, tol2, found)
         xx, yy, xy, amplitude = found[OUT_XX], found[OUT_YY], found[OUT_XY], found[OUT_AMPLITUDE]
         out[k, 0] = xx

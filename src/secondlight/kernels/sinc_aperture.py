@@ -16,6 +16,7 @@ from scipy.special import j1
 
 from ._jit import jit
 from .lanczos import offset_image
+from .pixels import Pixels, show
 
 __all__ = [
     "APERTURE_TRUNCATED",
@@ -171,8 +172,7 @@ def sinc_flux(
 
 @jit
 def sinc_fluxes(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
+    pixels: Pixels,
     x0: int,
     y0: int,
     coefficients: NDArray[np.float32],
@@ -187,8 +187,8 @@ def sinc_fluxes(
 
     Parameters
     ----------
-    image, variance
-        Shape ``(ny, nx)``.
+    pixels
+        The image.
     x0, y0
         Parent coordinates of the first pixel.
     coefficients
@@ -205,7 +205,9 @@ def sinc_fluxes(
         Shape ``(n,)``: receives bits of `APERTURE_TRUNCATED`, `SINC_COEFFS_TRUNCATED`.
     """
     work = np.empty((2, coefficients.shape[0], coefficients.shape[1]), np.float32)
+    image, variance = pixels.image, pixels.variance
     for k in range(len(x)):
+        show(pixels, k)
         flags[k] = sinc_flux(
             image, variance, x0, y0, coefficients, order, radius, radius, x[k], y[k], work, out[k]
         )
@@ -238,8 +240,7 @@ def _span_sums(
 
 @jit
 def circle_fluxes(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
+    pixels: Pixels,
     x0: int,
     y0: int,
     radii: NDArray[np.float64],
@@ -252,8 +253,8 @@ def circle_fluxes(
 
     Parameters
     ----------
-    image, variance
-        Shape ``(ny, nx)``.
+    pixels
+        The image.
     x0, y0
         Parent coordinates of the first pixel.
     radii
@@ -265,10 +266,12 @@ def circle_fluxes(
     flags
         Shape ``(n, m)``: receives 0 or `APERTURE_TRUNCATED`.
     """
+    image, variance = pixels.image, pixels.variance
     ny, nx = image.shape
     m = len(radii)
     rings = np.empty((m, 2))
     for k in range(len(x)):
+        show(pixels, k)
         cx, cy = x[k] - x0, y[k] - y0
         # beyond this a centre is off any image, and may not fit an integer (NaN included)
         usable = abs(cx) < 1e9 and abs(cy) < 1e9

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from .batch import Batch, Stamps
+from .noise_replacer import NoiseReplacer, NoiseReplacerConfig
 from .plugin import CENTROID_ORDER, FLUX_ORDER, SHAPE_ORDER, Flag, FlagList, Plugin, PluginConfig
 from .registry import ENTRY_POINT_GROUP, PluginField, plugin_registry, register
 
 # isort: split
 # importing a module registers its plugins
 from . import circular_aperture_flux as circular_aperture_flux
+from . import compensated_tophat_flux as compensated_tophat_flux
+from . import fp_position as fp_position
+from . import gaussian_flux as gaussian_flux
 from . import hsm_psf_moments as hsm_psf_moments
 from . import hsm_source_moments as hsm_source_moments
 from . import hsm_source_moments_round as hsm_source_moments_round
+from . import jacobian as jacobian
+from . import kron_flux as kron_flux
+from . import local_background as local_background
 from . import local_calibs as local_calibs
 from . import pixel_flags as pixel_flags
 from . import psf_flux as psf_flux
 from . import sdss_centroid as sdss_centroid
 from . import sdss_shape as sdss_shape
+from . import size_extendedness as size_extendedness
 from . import sky_coord as sky_coord
 from . import variance as variance
 
@@ -28,6 +36,8 @@ __all__ = [
     "Batch",
     "Flag",
     "FlagList",
+    "NoiseReplacer",
+    "NoiseReplacerConfig",
     "Plugin",
     "PluginConfig",
     "PluginField",

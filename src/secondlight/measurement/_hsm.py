@@ -1,4 +1,4 @@
-"""What the plugins of HSM moments share: columns, flags, and boxes of footprints (spec 07d, Common).
+"""What the plugins of HSM moments share: columns and flags (spec 07d, Common).
 
 Hirata & Seljak 2003 (MNRAS 343, 459); Mandelbaum et al. 2005 (MNRAS 361, 1287).
 """
@@ -12,12 +12,11 @@ from lsst.pex.config import Field
 from numpy.typing import NDArray
 
 from ..kernels.hsm_moments import HSM_OK
-from ..model.footprints import Footprints
 from ..model.schema import Column, Schema
 from .batch import Batch
 from .plugin import SHAPE_ORDER, Flag, FlagList, Plugin, PluginConfig
 
-__all__ = ["HSM_FLAGS", "HsmMomentsConfig", "HsmMomentsPlugin", "footprint_boxes", "trace_radius"]
+__all__ = ["HSM_FLAGS", "HsmMomentsConfig", "HsmMomentsPlugin", "trace_radius"]
 
 _FAILED = 1
 
@@ -33,32 +32,6 @@ HSM_FLAGS = FlagList(
     Flag("flag_edge", "Variance undefined outside image edge"),
     Flag("flag_no_psf", "Exposure lacks PSF"),
 )
-
-
-def footprint_boxes(footprints: Footprints) -> NDArray[np.int64]:
-    """Return the bounding boxes of footprints.
-
-    Parameters
-    ----------
-    footprints
-        Any number n.
-
-    Returns
-    -------
-    ndarray
-        Shape ``(n, 4)``: row start and stop, column start and stop, parent coordinates; all 0 for an empty footprint.
-    """
-    boxes = np.zeros((len(footprints), 4), np.int64)
-    begin, end = footprints.span_offsets[:-1], footprints.span_offsets[1:]
-    some = np.flatnonzero(end > begin)
-    if len(some):
-        spans = footprints.spans[begin[some[0]] : end[some[-1]]]
-        at = begin[some] - begin[some[0]]
-        boxes[some, 0] = np.minimum.reduceat(spans[:, 0], at)
-        boxes[some, 1] = np.maximum.reduceat(spans[:, 0], at) + 1
-        boxes[some, 2] = np.minimum.reduceat(spans[:, 1], at)
-        boxes[some, 3] = np.maximum.reduceat(spans[:, 2], at) + 1
-    return boxes
 
 
 def trace_radius(moments: NDArray[np.float64]) -> NDArray[np.float64]:

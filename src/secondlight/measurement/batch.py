@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ProcessingError, SecondLightError
-from ..kernels.pixels import Pixels
+from ..kernels.pixels import Pixels, cut_stamps
 from ..model.catalog import SourceCatalog
 from ..model.exposure import Exposure
 from ..model.footprints import Footprints
@@ -47,9 +47,12 @@ class Batch:
     catalog
         The whole table.
     exposure
-        The image; it is only read.
+        The image, with all sources in place; it is only read.
     start, stop
         The batch's rows: ``range(start, stop)``.
+    pixels
+        The image on which each source of the batch is measured, neighbours replaced by noise; if not given, all are
+        measured on the exposure as it is.
 
     Attributes
     ----------
@@ -58,13 +61,22 @@ class Batch:
     x0, y0
         Parent coordinates of the image's first pixel.
     pixels
-        The image's planes, to hand to kernels.
+        The planes that the sources are measured on, to hand to kernels. Each source has an image of its own: a kernel
+        calls `~secondlight.kernels.pixels.show` before it reads a pixel for a source, and code in NumPy takes `stamps`.
+        The mask is that of the exposure; see `~secondlight.kernels.pixels.box_bits` for the planes THISDET and OTHERDET.
     footprints
         The sources' footprints; ``footprints.spans`` and ``.peaks`` are those of the whole table, and the
         offsets point into them.
     """
 
-    def __init__(self, catalog: SourceCatalog, exposure: Exposure, start: int, stop: int) -> None:
+    def __init__(
+        self,
+        catalog: SourceCatalog,
+        exposure: Exposure,
+        start: int,
+        stop: int,
+        pixels: Pixels | None = None,
+    ) -> None:
         self.catalog = catalog
         self.exposure = exposure
         self.start = start
@@ -72,7 +84,9 @@ class Batch:
         self.n = stop - start
         self.x0 = exposure.x0
         self.y0 = exposure.y0
-        self.pixels = Pixels(exposure.image, exposure.mask, exposure.variance)
+        if pixels is None:
+            pixels = Pixels.of(exposure.image, exposure.mask, exposure.variance)
+        self.pixels = pixels
         f = catalog.footprints
         rows = slice(start, stop + 1)
         self.footprints = Footprints(
@@ -96,7 +110,18 @@ class Batch:
         i
             Its place in this batch.
         """
-        return Batch(self.catalog, self.exposure, self.start + i, self.start + i + 1)
+        replacement = self.pixels.replacement
+        pixels = self.pixels._replace(replacement=replacement._replace(offset=replacement.offset + i))
+        return Batch(self.catalog, self.exposure, self.start + i, self.start + i + 1, pixels)
+
+    @property
+    def restored(self) -> Batch:
+        """The same sources on the exposure as it is, with all their neighbours in place.
+
+        ``batch.pixels`` shows a child's deblended pixels among noise, and ``batch.restored.pixels`` what its parent's
+        image has there.
+        """
+        return Batch(self.catalog, self.exposure, self.start, self.stop)
 
     # ---------------------------------------------------------------- positions and shapes
 
@@ -267,7 +292,9 @@ class Batch:
     # ---------------------------------------------------------------- pixels
 
     def stamps(self, half: int) -> Stamps:
-        """Cut the image out around each source.
+        """Cut out what each source is measured on: its own pixels, and noise for those of its neighbours.
+
+        While neighbours are noise, the mask tells the source's footprint (THISDET) from all others (OTHERDET).
 
         Parameters
         ----------
@@ -279,11 +306,24 @@ class Batch:
         known = np.isfinite(x) & np.isfinite(y)
         x0 = np.where(known, np.floor(np.where(known, x, 0.0) + 0.5), 0).astype(np.int64) - half
         y0 = np.where(known, np.floor(np.where(known, y, 0.0) + 0.5), 0).astype(np.int64) - half
-        side = np.arange(2 * half + 1)
-        rows = (y0[:, None] + side - self.y0)[:, :, None]
-        columns = (x0[:, None] + side - self.x0)[:, None, :]
-        ny, nx = self.pixels.image.shape
-        valid = (rows >= 0) & (rows < ny) & (columns >= 0) & (columns < nx) & known[:, None, None]
-        at = (np.clip(rows, 0, ny - 1), np.clip(columns, 0, nx - 1))
-        image, mask, variance = (np.where(valid, plane[at], plane.dtype.type(0)) for plane in self.pixels)
-        return Stamps(image, mask, variance, valid, x0, y0)
+        shape = (self.n, 2 * half + 1, 2 * half + 1)
+        stamps = Stamps(
+            np.empty(shape, np.float32),
+            np.empty(shape, np.int32),
+            np.empty(shape, np.float32),
+            np.empty(shape, np.bool_),
+            x0,
+            y0,
+        )
+        # far from any image, but so that sums fit an integer
+        nowhere = np.int64(-(1 << 40))
+        cut_stamps(
+            self.pixels,
+            np.where(known, x0 - self.x0, nowhere),
+            np.where(known, y0 - self.y0, nowhere),
+            stamps.image,
+            stamps.mask,
+            stamps.variance,
+            stamps.valid,
+        )
+        return stamps

@@ -114,15 +114,13 @@ class CircularApertureFluxPlugin(Plugin):
     def measure(self, batch: Batch) -> None:
         """Measure; see `Plugin.measure`."""
         x, y = batch.center
-        pixels = batch.pixels
         for radius in self.config.radii:
             batch.centroid(aperture_prefix(self.name, radius))
         for radius in self._sinc_radii:
             flux = np.full((batch.n, 2), np.nan)
             bits = np.zeros(batch.n, np.int64)
             sinc_fluxes(
-                pixels.image,
-                pixels.variance,
+                batch.pixels,
                 batch.x0,
                 batch.y0,
                 circular_sinc_coefficients(radius),
@@ -138,6 +136,6 @@ class CircularApertureFluxPlugin(Plugin):
             radii = np.array(self._circle_radii)
             fluxes = np.full((batch.n, len(radii), 2), np.nan)
             flags = np.zeros((batch.n, len(radii)), np.int64)
-            circle_fluxes(pixels.image, pixels.variance, batch.x0, batch.y0, radii, x, y, fluxes, flags)
+            circle_fluxes(batch.pixels, batch.x0, batch.y0, radii, x, y, fluxes, flags)
             for i, radius in enumerate(self._circle_radii):
                 self._store(batch, radius, fluxes[:, i], flags[:, i])

@@ -8,7 +8,7 @@ import numpy as np
 from lsst.pex.config import ListField
 
 from ..kernels.hsm_moments import HSM_EMPTY, hsm_source_moments
-from ._hsm import HsmMomentsConfig, HsmMomentsPlugin, footprint_boxes, trace_radius
+from ._hsm import HsmMomentsConfig, HsmMomentsPlugin, trace_radius
 from .batch import Batch
 from .plugin import PluginConfig
 from .registry import register
@@ -38,7 +38,7 @@ class HsmSourceMomentsPlugin(HsmMomentsPlugin):
         x, y = x - batch.x0, y - batch.y0
         sigma = _FIRST_GUESS * trace_radius(batch.psf_moments)
         origin = np.array([batch.y0, batch.y0, batch.x0, batch.x0], np.int64)
-        boxes = footprint_boxes(batch.footprints) - origin
+        boxes = batch.footprints.boxes - origin
         ny, nx = batch.pixels.image.shape
         column, row = np.floor(x + 0.5), np.floor(y + 0.5)
         measurable = (
@@ -56,8 +56,8 @@ class HsmSourceMomentsPlugin(HsmMomentsPlugin):
         part = np.full((len(some), 6), np.nan)
         part_status = np.empty(len(some), np.int64)
         hsm_source_moments(
-            batch.pixels.image,
-            batch.pixels.mask,
+            batch.pixels,
+            some,
             batch.exposure.mask_planes.bits(self.config.badMaskPlanes),
             boxes[some],
             x[some],

@@ -62,7 +62,7 @@ class PsfFluxPlugin(Plugin):
         out[:, 4] = 0.0
         bits = np.zeros(batch.n, np.int64)
         psf_fluxes(
-            *batch.pixels,
+            batch.pixels,
             batch.exposure.mask_planes.bits(self.config.badMaskPlanes),
             stamps.images,
             stamps.x0 - batch.x0,

@@ -88,8 +88,7 @@ class SdssShapePlugin(Plugin):
         bits = np.zeros(batch.n, np.int64)
         config = self.config
         sdss_shapes(
-            batch.pixels.image,
-            batch.pixels.variance,
+            batch.pixels,
             x - batch.x0,
             y - batch.y0,
             config.background,

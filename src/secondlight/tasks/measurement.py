@@ -11,7 +11,7 @@ from lsst.pipe.base import Task
 
 from .. import threads
 from ..errors import SecondLightError
-from ..measurement import Batch, Plugin, PluginField, plugin_registry
+from ..measurement import Batch, NoiseReplacer, NoiseReplacerConfig, Plugin, PluginField, plugin_registry
 from ..model.catalog import SourceCatalog
 from ..model.exposure import Exposure
 from ..model.schema import Column, Schema
@@ -66,6 +66,10 @@ class SingleFrameMeasurementConfig(Config):
         ],
     )
     slots = ConfigField[SourceSlotConfig](doc="Which columns the slots stand for.")
+    doReplaceWithNoise = Field[bool](
+        doc="Whether to replace the neighbours of a source by noise while it is measured.", default=True
+    )
+    noiseReplacer = ConfigField[NoiseReplacerConfig](doc="The noise that replaces neighbours.")
 
     def validate(self) -> None:
         """Check that the plugins that other plugins read through slots are run.
@@ -122,6 +126,7 @@ class SingleFrameMeasurementTask(Task):
         catalog: SourceCatalog,
         exposure: Exposure,
         progress: Callable[[int, int], None] | None = None,
+        exposure_id: int | None = None,
     ) -> None:
         """Measure all sources.
 
@@ -134,6 +139,8 @@ class SingleFrameMeasurementTask(Task):
         progress
             Called now and then, from any thread but one at a time, with the numbers of sources done and of
             all.
+        exposure_id
+            Makes the seed of the noise, with ``noiseReplacer.noiseSeedMultiplier``.
 
         Raises
         ------
@@ -142,18 +149,33 @@ class SingleFrameMeasurementTask(Task):
         """
         catalog.declare_missing()
         catalog.metadata.update(self.alg_metadata)
+        replacer = None
+        if self.config.doReplaceWithNoise:
+            noise = self.config.noiseReplacer
+            replacer = NoiseReplacer(catalog, exposure, noise, exposure_id)
+            catalog.metadata["NOISE_SEED_MULTIPLIER"] = noise.noiseSeedMultiplier
+            catalog.metadata["NOISE_SOURCE"] = noise.noiseSource
+            catalog.metadata["NOISE_OFFSET"] = noise.noiseOffset
+            if exposure_id is not None:
+                catalog.metadata["NOISE_EXPOSURE_ID"] = exposure_id
         plugins = [p for p in self.plugins if p.config.doMeasure]
         done = 0
         lock = Lock()
 
-        def work(start: int, stop: int) -> None:
-            nonlocal done
-            batch = Batch(catalog, exposure, start, stop)
+        def measure(batch: Batch) -> None:
             for plugin in plugins:
                 self._measure(plugin, batch)
+
+        def work(start: int, stop: int) -> None:
+            nonlocal done
+            if replacer is None:
+                measure(Batch(catalog, exposure, start, stop))
+            else:
+                with replacer.show(start, stop) as pixels:
+                    measure(Batch(catalog, exposure, start, stop, pixels))
             if progress is not None:
                 with lock:
-                    done += batch.n
+                    done += stop - start
                     progress(done, len(catalog))
 
         threads.map_chunks(work, len(catalog), _BATCH)
