@@ -253,6 +253,9 @@ class Table:
             return np.unpackbits(raw, axis=1)[:, : field.count].astype(bool)
         if field.code == "A":
             return [_text(row.tobytes()) for row in raw]
+        if field.code == "L":
+            logical = raw == ord("T")
+            return logical[:, 0] if field.count == 1 else logical
         values = _native(
             np.ascontiguousarray(raw).view(_CODES[field.code]).reshape(len(raw), field.count), field.zero
         )

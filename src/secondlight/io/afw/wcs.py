@@ -101,6 +101,8 @@ def _projection(
         frames = channel.read()
     except starlink.Ast.AstError as error:
         raise InputError(f"the FITS WCS cannot be read ({str(error).splitlines()[0]})", **where) from None
+    except UnicodeDecodeError:  # the library's own message is garbled
+        raise InputError("the FITS WCS cannot be read", **where) from None
     if frames is None or not frames.isaframeset():
         raise InputError("the FITS WCS cannot be read", **where)
     frames.System = "ICRS"
