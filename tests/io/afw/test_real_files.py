@@ -605,7 +605,7 @@ def test_file(name):
     ("name", "unit", "origin", "plane"),
     [
         ("HSC-0908120-056-small.fits", "", (100, 100), "CROSSTALK"),
-        ("suprimecam-act-img.fits", "ADU", (690, 2090), "UNMASKEDNAN"),
+        ("suprimecam-act-img.fits", "adu", (690, 2090), "UNMASKEDNAN"),
     ],
 )
 def test_cut_outs(name, unit, origin, plane):

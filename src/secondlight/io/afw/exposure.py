@@ -39,6 +39,15 @@ _NOT_METADATA = re.compile(
     r"|(SKYWCS|WCS|PSF|PHOTOCALIB|DETECTOR|VALID_POLYGON|AP_CORR_MAP|FILTER|SUMMARY_STATS|COADD_INPUTS|TRANSMISSION_CURVE)_ID)$"
 )
 
+#: Our spelling of units by any other.
+_UNITS = {
+    "adu": "adu",
+    "electron": "electron",
+    "electrons": "electron",
+    "e-": "electron",
+    "njy": "nJy",
+}
+
 #: Keys of the archive's components, the newest first.
 _KEYS = {
     "wcs": ("SKYWCS", "WCS"),
@@ -155,7 +164,7 @@ class _Reader:
             mask_planes,
             x0,
             y0,
-            unit=str(self.image.header.get("BUNIT", "")).strip(),
+            unit=self._unit(),
             visit_info=visit_info,
         )
         exposure.metadata = self._metadata()
@@ -203,6 +212,11 @@ class _Reader:
         with component(path, "SUMMARY_STATS"):
             if self._id("summary_stats"):
                 exposure.summary_stats = read_summary_stats(self.archive, self._id("summary_stats"))
+
+    def _unit(self) -> str:
+        """Return the unit of the image, which old files spell in many ways or keep in the primary header."""
+        unit = str(self.image.header.get("BUNIT", self.header.get("BUNIT", ""))).strip()
+        return _UNITS.get(unit.lower(), unit)
 
     def _metadata(self) -> dict[str, Any]:
         """Return what the primary and image headers say that is held nowhere else."""
