@@ -87,6 +87,8 @@ class ReprocessVisitImageConfig(Config):
         apertures = self.measurement.plugins["base_CircularApertureFlux"]
         apertures.radii = [3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0]
         apertures.maxSincRadius = 12.0
+        self.measurement.plugins.names |= ["base_FPPosition", "base_Jacobian", "ext_photometryKron_KronFlux"]
+        self.measurement.plugins["base_Jacobian"].pixelScale = 0.2
         self.measurement.slots.shape = "ext_shapeHSM_HsmSourceMoments"
         self.measurement.slots.psfShape = "ext_shapeHSM_HsmPsfMoments"
         self.post_calculations.plugins.names = ["base_LocalPhotoCalib", "base_LocalWcs"]

@@ -33,6 +33,11 @@ __all__ = [
     "UNWEIGHTED_BAD",
     "adaptive_moments",
     "adaptive_moments_stack",
+    "invert_symmetric",
+    "is_excessive",
+    "is_small",
+    "set_box",
+    "weighted_sums",
 ]
 
 # flag bits
@@ -61,8 +66,21 @@ _MIN_SIGMA2 = 0.25  # below this [pixel^2] the weight is not sampled by whole pi
 
 
 @jit
-def _invert(a11: float, a12: float, a22: float) -> tuple[bool, float, float, float]:
-    """Inverse of a symmetric 2x2 matrix; False if it has none."""
+def invert_symmetric(a11: float, a12: float, a22: float) -> tuple[bool, float, float, float]:
+    """Invert a symmetric 2x2 matrix.
+
+    Parameters
+    ----------
+    a11, a12, a22
+        Its elements.
+
+    Returns
+    -------
+    good : bool
+        Whether it has an inverse, to the tolerance of float32.
+    b11, b12, b22 : float
+        The inverse's elements; NaN if it has none.
+    """
     det = a11 * a22 - a12 * a12
     if math.isnan(a11) or math.isnan(a12) or math.isnan(a22) or det < _FLT_EPSILON:
         return False, math.nan, math.nan, math.nan
@@ -70,7 +88,7 @@ def _invert(a11: float, a12: float, a22: float) -> tuple[bool, float, float, flo
 
 
 @jit
-def _weighted_sums(
+def weighted_sums(
     image: NDArray[np.floating],
     box: NDArray[np.int64],
     x_centre: np.float32,
@@ -82,7 +100,30 @@ def _weighted_sums(
     w22: float,
     sums: NDArray[np.float64],
 ) -> bool:
-    """Sums of f, xf, yf, x²f, xyf, y²f over a box, f the weighted pixel; whether they can be moments."""
+    """Sum f, xf, yf, x²f, xyf, y²f over a box, f being the weighted pixel.
+
+    Parameters
+    ----------
+    image
+        Shape ``(h, w)``; used as float32 whatever it is.
+    box
+        First column, first row, last column, last row, within the image.
+    x_centre, y_centre
+        Centre of the weight exp(-ρ²/2), in the array's indices; second moments are about it.
+    background
+        Subtracted from every pixel.
+    subpixel
+        Whether each pixel is sampled at 4x4 places; the sums are then 16 times as large.
+    w11, w12, w22
+        ρ² = w11 x² + 2 w12 xy + w22 y².
+    sums
+        Shape ``(6,)``, filled.
+
+    Returns
+    -------
+    bool
+        Whether the sums can be moments of an object.
+    """
     sums[:] = 0.0
     for iy in range(box[1], box[3] + 1):
         y = np.float32(np.float32(iy) - y_centre)
@@ -132,10 +173,46 @@ def _weighted_sums(
 
 
 @jit
-def _set_box(
+def is_small(s11: float, s12: float, s22: float) -> bool:
+    """Tell whether whole pixels do not sample a weight of these moments [pixel²] finely enough.
+
+    Parameters
+    ----------
+    s11, s12, s22
+        Moments xx, xy, yy.
+    """
+    return bool(s11 < _MIN_SIGMA2 or s22 < _MIN_SIGMA2 or s11 * s22 - s12 * s12 < _MIN_SIGMA2 * _MIN_SIGMA2)
+
+
+@jit
+def is_excessive(w11: float, w12: float, w22: float) -> bool:
+    """Tell whether an inverse of moments is none of a weight's.
+
+    Parameters
+    ----------
+    w11, w12, w22
+        Elements of the inverse matrix [pixel⁻²].
+    """
+    return bool(w11 < 0 or w22 < 0 or max(abs(w11), abs(w12), abs(w22)) > _MAX_WEIGHT)
+
+
+@jit
+def set_box(
     box: NDArray[np.int64], x: float, y: float, s11: float, s22: float, width: int, height: int
 ) -> None:
-    """Pixels that touch the square of four standard deviations around the centre, within the image."""
+    """Find the pixels that touch the square of four standard deviations around the centre, within the image.
+
+    Parameters
+    ----------
+    box
+        Receives first column, first row, last column, last row.
+    x, y
+        The centre.
+    s11, s22
+        Variances along x and y [pixel²].
+    width, height
+        The image's.
+    """
     radius = min(4.0 * math.sqrt(max(s11, s22)), _MAX_BOX_RADIUS)
     box[0] = max(math.floor(x - radius + 0.5), 0)
     box[1] = max(math.floor(y - radius + 0.5), 0)
@@ -196,26 +273,25 @@ def adaptive_moments(
     if not (math.isfinite(x) and math.isfinite(y)):
         return FAILURE
 
-    _set_box(box, x, y, s11, s22, width, height)
+    set_box(box, x, y, s11, s22, width, height)
     while iteration < max_iter:
-        _set_box(box, x, y, s11, s22, width, height)
-        good, v11, v12, v22 = _invert(s11, s12, s22)
+        set_box(box, x, y, s11, s22, width, height)
+        good, v11, v12, v22 = invert_symmetric(s11, s12, s22)
         if not good:
             flags |= UNWEIGHTED
             break
         if s11 * s22 < s12 * s12 - _FLT_EPSILON:
             return flags | FAILURE
-        small = s11 < _MIN_SIGMA2 or s22 < _MIN_SIGMA2 or s11 * s22 - s12 * s12 < _MIN_SIGMA2 * _MIN_SIGMA2
-        if small and not subpixel:
+        if is_small(s11, s12, s22) and not subpixel:
             subpixel = True
             if iteration > 0:  # once more with the weight of before, now sampled finely
                 m11_old = 1e6
                 v11, v12, v22 = w11, w12, w22
                 iteration -= 1
         w11, w12, w22 = v11, v12, v22
-        if w11 < 0 or w22 < 0 or abs(w11) > _MAX_WEIGHT or abs(w12) > _MAX_WEIGHT or abs(w22) > _MAX_WEIGHT:
+        if is_excessive(w11, w12, w22):
             return flags | FAILURE
-        if not _weighted_sums(image, box, x_centre, y_centre, level, subpixel, w11, w12, w22, sums):
+        if not weighted_sums(image, box, x_centre, y_centre, level, subpixel, w11, w12, w22, sums):
             flags |= UNWEIGHTED
             break
         amplitude = sums[0] / (math.pi / math.sqrt(w11 * w22 - w12 * w12))
@@ -240,7 +316,7 @@ def adaptive_moments(
         ):
             break
         e1_old, e2_old, m11_old = e1, e2, np.float64(m11)
-        good, n11, n12, n22 = _invert(np.float64(m11), np.float64(m12), np.float64(m22))
+        good, n11, n12, n22 = invert_symmetric(np.float64(m11), np.float64(m12), np.float64(m22))
         if not good:
             flags |= UNWEIGHTED
             break
@@ -248,7 +324,7 @@ def adaptive_moments(
         n11 = np.float64(np.float32(np.float32(n11) - w11))
         n12 = np.float64(np.float32(np.float32(n12) - w12))
         n22 = np.float64(np.float32(np.float32(n22) - w22))
-        good, s11, s12, s22 = _invert(n11, n12, n22)
+        good, s11, s12, s22 = invert_symmetric(n11, n12, n22)
         if not good or s11 <= 0 or s22 <= 0:
             flags |= UNWEIGHTED
             break
@@ -261,7 +337,7 @@ def adaptive_moments(
         flags |= UNWEIGHTED
     if flags & UNWEIGHTED:
         amplitude = math.nan
-        if not _weighted_sums(image, box, x_centre, y_centre, level, subpixel, 0.0, 0.0, 0.0, sums):
+        if not weighted_sums(image, box, x_centre, y_centre, level, subpixel, 0.0, 0.0, 0.0, sums):
             flags = (flags & ~UNWEIGHTED) | UNWEIGHTED_BAD | FAILURE
             if sums[0] > 0.0:  # a point: the moments of one pixel
                 out[OUT_XX] = 1.0 / 12.0

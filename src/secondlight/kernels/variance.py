@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ._jit import jit
 from .pixels import Pixels
 
-__all__ = ["EMPTY", "FAILURE", "ellipse_row", "median_float32", "variances"]
+__all__ = ["EMPTY", "FAILURE", "ellipse_row", "median_float32", "select", "variances"]
 
 # flag bits
 FAILURE = 1
@@ -41,8 +41,16 @@ def ellipse_row(y: int, cx: float, cy: float, xx: float, yy: float, xy: float) -
 
 
 @jit
-def _select(values: NDArray[np.float32], k: int) -> None:
-    """Reorder until ``values[k]`` is what it is in a sorted array, with none greater before it (Hoare's FIND)."""
+def select(values: NDArray[np.float32], k: int) -> None:
+    """Reorder until ``values[k]`` is what it is in a sorted array, with none greater before it (Hoare's FIND).
+
+    Parameters
+    ----------
+    values
+        Shape ``(n,)``, no NaN; reordered.
+    k
+        The rank wanted, from 0.
+    """
     low, high = 0, len(values) - 1
     while low < high:
         pivot = values[(low + high) // 2]
@@ -78,7 +86,7 @@ def median_float32(values: NDArray[np.float32]) -> float:
             return math.nan
     n = len(values)
     middle = n // 2
-    _select(values, middle)
+    select(values, middle)
     if n % 2 == 1:
         return float(values[middle])
     lower = values[0]

@@ -1,4 +1,4 @@
-"""Positions on the sky, and the linear approximation of a WCS, for many pixels in one call.
+"""Positions on the sky and in the camera, and the linear approximation of a WCS, for many pixels in one call.
 
 The library under `lsst.images.SkyProjection` is not safe to call from two threads at once: every call here
 takes a lock.
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from lsst.images import SkyProjection
+from lsst.images.cameras import Detector
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["local_linear", "pixel_to_sky"]
+__all__ = ["local_linear", "pixel_to_focal_plane", "pixel_to_sky"]
 
 _lock = Lock()
 
@@ -48,6 +49,33 @@ def pixel_to_sky(
             sky = projection.pixel_to_sky_transform.apply_forward(x=x[finite], y=y[finite])
         ra[finite], dec[finite] = np.mod(sky.x, 2.0 * np.pi), sky.y
     return ra, dec
+
+
+def pixel_to_focal_plane(
+    detector: Detector, x: ArrayLike, y: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return positions in the camera's focal plane.
+
+    Parameters
+    ----------
+    detector
+        The CCD.
+    x, y
+        Positions [pixel], of one shape; NaN gives NaN.
+
+    Returns
+    -------
+    x, y : ndarray
+        [mm], the shape of ``x``.
+    """
+    x, y = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+    fp_x, fp_y = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    finite = np.isfinite(x) & np.isfinite(y)
+    if finite.any():
+        with _lock:
+            found = detector.to_focal_plane.apply_forward(x=x[finite], y=y[finite])
+        fp_x[finite], fp_y[finite] = found.x, found.y
+    return fp_x, fp_y
 
 
 def local_linear(projection: SkyProjection[Any], x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:

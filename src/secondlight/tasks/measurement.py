@@ -54,6 +54,10 @@ class SingleFrameMeasurementConfig(Config):
         multi=True,
         default=[
             "base_CircularApertureFlux",
+            "base_ClassificationSizeExtendedness",
+            "base_CompensatedTophatFlux",
+            "base_GaussianFlux",
+            "base_LocalBackground",
             "base_PixelFlags",
             "base_PsfFlux",
             "base_SdssCentroid",
