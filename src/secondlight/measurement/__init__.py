@@ -9,6 +9,7 @@ from .registry import ENTRY_POINT_GROUP, PluginField, plugin_registry, register
 
 # isort: split
 # importing a module registers its plugins
+from . import blendedness as blendedness
 from . import circular_aperture_flux as circular_aperture_flux
 from . import compensated_tophat_flux as compensated_tophat_flux
 from . import fp_position as fp_position

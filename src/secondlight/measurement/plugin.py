@@ -146,6 +146,8 @@ class Plugin(ABC):
     ConfigClass: ClassVar[type[PluginConfig]] = PluginConfig
     #: Plugins run in the order of (``order``, ``name``).
     order: ClassVar[float] = FLUX_ORDER
+    #: Whether it measures after all others, wherever its columns stand.
+    last: ClassVar[bool] = False
     #: Whether ``<name>_instFlux`` is to be multiplied by its aperture correction.
     aperture_corrected: ClassVar[bool] = False
 

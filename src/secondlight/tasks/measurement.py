@@ -53,6 +53,7 @@ class SingleFrameMeasurementConfig(Config):
         registry=plugin_registry,
         multi=True,
         default=[
+            "base_Blendedness",
             "base_CircularApertureFlux",
             "base_ClassificationSizeExtendedness",
             "base_CompensatedTophatFlux",
@@ -162,7 +163,7 @@ class SingleFrameMeasurementTask(Task):
             catalog.metadata["NOISE_OFFSET"] = noise.noiseOffset
             if exposure_id is not None:
                 catalog.metadata["NOISE_EXPOSURE_ID"] = exposure_id
-        plugins = [p for p in self.plugins if p.config.doMeasure]
+        plugins = sorted((p for p in self.plugins if p.config.doMeasure), key=lambda p: p.last)
         done = 0
         lock = Lock()
 

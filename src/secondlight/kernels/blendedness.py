@@ -1,0 +1,156 @@
+"""Gaussian-weighted fluxes and shapes of a source, alone and among its neighbours (spec 07c, Blendedness).
+
+Bosch et al. 2018 (PASJ 70, S5), section 4.9.11: the same weight on the deblended and on the original image tells which
+part of the light is the source's own. Fluxes of absolute values cannot cancel; what the noise adds to them is
+subtracted by its expectation.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._jit import jit
+from .pixels import Pixels, show
+from .variance import ellipse_row
+
+__all__ = ["N_MOMENTS", "dot_products", "weighted_moments"]
+
+#: Results a source: flux, xx, yy, xy of the pixels as they are, then of their absolute values.
+N_MOMENTS = 8
+
+#: From this signal-to-noise on, noise does not change a pixel's absolute value: its bias is 1e-10 of it.
+_CERTAIN = 6.0
+
+
+@jit
+def _absolute(value: float, variance: float) -> float:
+    """Absolute value of a pixel, less what noise adds to it on average."""
+    if value > 0.0 and value * value > _CERTAIN * _CERTAIN * variance:
+        return value
+    # the true value, given that it is not negative
+    norm = 0.5 * math.erfc(-value / math.sqrt(2.0 * variance))
+    mu = 0.0
+    if norm > 0.0:
+        mu = value + math.sqrt(0.5 * variance / math.pi) * math.exp(-0.5 * value * value / variance) / norm
+    bias = math.sqrt(2.0 * variance / math.pi) * math.exp(-0.5 * mu * mu / variance)
+    bias -= mu * math.erfc(mu / math.sqrt(2.0 * variance))
+    return abs(value) - bias
+
+
+@jit
+def weighted_moments(
+    pixels: Pixels,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    xx: NDArray[np.float64],
+    yy: NDArray[np.float64],
+    xy: NDArray[np.float64],
+    n_sigma: float,
+    out: NDArray[np.float64],
+) -> None:
+    """Measure every source under a Gaussian of its own shape.
+
+    Parameters
+    ----------
+    pixels
+        The image.
+    x, y
+        Shape ``(n,)``: centres, array coordinates.
+    xx, yy, xy
+        Shape ``(n,)``: second moments of the weights [pixel²].
+    n_sigma
+        The weights end at this many sigma.
+    out
+        Shape ``(n, N_MOMENTS)``: receives the results; NaN where there is no position or the moments are none.
+    """
+    ny, nx = pixels.image.shape
+    for k in range(len(x)):
+        out[k] = math.nan
+        det = xx[k] * yy[k] - xy[k] * xy[k]
+        # compared as floats: a centre far off the image does not fit an integer
+        if not (det > 0.0 and xx[k] > 0.0 and abs(x[k]) < 1e9 and abs(y[k]) < 1e9):
+            continue
+        show(pixels, k)
+        pxx, pyy, pxy = yy[k] / det, xx[k] / det, -xy[k] / det
+        s2 = n_sigma * n_sigma
+        reach = math.sqrt(s2 * yy[k])
+        w = ww = 0.0
+        d = dxx = dyy = dxy = 0.0
+        a = axx = ayy = axy = 0.0
+        for i in range(max(math.ceil(y[k] - reach), 0), min(math.floor(y[k] + reach), ny - 1) + 1):
+            dy = i - y[k]
+            j0, j1 = ellipse_row(i, x[k], y[k], s2 * xx[k], s2 * yy[k], s2 * xy[k])
+            for j in range(max(j0, 0), min(j1, nx - 1) + 1):
+                dx = j - x[k]
+                rho2 = pxx * dx * dx + 2.0 * pxy * dx * dy + pyy * dy * dy
+                weight = math.exp(-0.5 * rho2)
+                value = np.float64(pixels.image[i, j])
+                w += weight
+                ww += weight * weight
+                v = weight * value
+                d += v
+                dxx += v * dx * dx
+                dyy += v * dy * dy
+                dxy += v * dx * dy
+                v = weight * _absolute(value, np.float64(pixels.variance[i, j]))
+                a += v
+                axx += v * dx * dx
+                ayy += v * dy * dy
+                axy += v * dx * dy
+        # a Gaussian under a weight of its own shape looks half as large
+        out[k, 0] = w * d / ww
+        out[k, 1] = 2.0 * dxx / d
+        out[k, 2] = 2.0 * dyy / d
+        out[k, 3] = 2.0 * dxy / d
+        flux = w * a / ww
+        # written so that NaN stays NaN
+        out[k, 4] = 0.0 if flux < 0.0 else flux
+        out[k, 5] = 2.0 * axx / a
+        out[k, 6] = 2.0 * ayy / a
+        out[k, 7] = 2.0 * axy / a
+
+
+@jit
+def dot_products(
+    image: NDArray[np.float32],
+    x0: int,
+    y0: int,
+    span_offsets: NDArray[np.int64],
+    spans: NDArray[np.int32],
+    heavy_offsets: NDArray[np.int64],
+    heavy: NDArray[np.float32],
+    out: NDArray[np.float64],
+) -> None:
+    """Compare the pixels that sources own with the image: Σ c(p - c) / Σ c².
+
+    Parameters
+    ----------
+    image
+        Shape ``(ny, nx)``: the image with all sources in place.
+    x0, y0
+        Parent coordinates of its first pixel.
+    span_offsets, spans, heavy_offsets, heavy
+        The footprints and their pixels.
+    out
+        Shape ``(n,)``: receives the results; 0 for a source that owns no pixels, or nothing but zeros.
+    """
+    ny, nx = image.shape
+    for k in range(len(out)):
+        out[k] = 0.0
+        at = heavy_offsets[k]
+        if heavy_offsets[k + 1] == at:
+            continue
+        cp = cc = 0.0
+        for s in range(span_offsets[k], span_offsets[k + 1]):
+            i = spans[s, 0] - y0
+            for j in range(spans[s, 1] - x0, spans[s, 2] - x0 + 1):
+                c = np.float64(heavy[at])
+                at += 1
+                if 0 <= i < ny and 0 <= j < nx:
+                    cp += c * (np.float64(image[i, j]) - c)
+                    cc += c * c
+        if cc > 0.0:
+            out[k] = cp / cc
