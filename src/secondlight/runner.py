@@ -175,7 +175,8 @@ def _counts(catalog: Any) -> dict[str, int]:
 
 def _read(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
     """Read the inputs into the arguments of `ReprocessVisitImageTask.run`."""
-    exposures = [read_exposure(path) for path in inputs.exposures]
+    # their PSFs are first guesses: the final one comes with the visit summary
+    exposures = [read_exposure(path, psf=False) for path in inputs.exposures]
     if len(exposures) not in (1, 2):
         raise UsageError(f"{len(exposures)} exposures given: a visit has one, or two snaps")
     for path, exposure in zip(inputs.exposures, exposures, strict=True):

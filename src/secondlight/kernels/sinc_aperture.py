@@ -147,26 +147,26 @@ def sinc_flux(
         flags = SINC_COEFFS_TRUNCATED
         if _outside(x - x0, y - y0, half_x, half_y, i0, i1, j0, j1):
             return flags | APERTURE_TRUNCATED
-    flux = 0.0
-    noise = 0.0
+    # float32, in the order of the reference's library: four lanes over whole quadruples of each row, then
+    # what is left of the rows. A sky source's flux is what remains of terms a thousand times larger.
+    lanes = np.zeros((2, 4), np.float32)
+    quads = (j1 - j0) // 4 * 4
     for i in range(i0, i1):
-        # two lanes that do not wait for one another
-        f0 = f1 = v0 = v1 = 0.0
-        for j in range(j0, j1 - 1, 2):
-            c0 = np.float64(work[0, i - i_first, j - j_first])
-            c1 = np.float64(work[0, i - i_first, j + 1 - j_first])
-            f0 += c0 * image[i, j]
-            f1 += c1 * image[i, j + 1]
-            v0 += c0 * c0 * variance[i, j]
-            v1 += c1 * c1 * variance[i, j + 1]
-        if (j1 - j0) % 2:
-            c0 = np.float64(work[0, i - i_first, j1 - 1 - j_first])
-            f0 += c0 * image[i, j1 - 1]
-            v0 += c0 * c0 * variance[i, j1 - 1]
-        flux += f0 + f1
-        noise += v0 + v1
+        c_row = work[0, i - i_first, j0 - j_first : j1 - j_first]
+        for j in range(0, quads, 4):
+            for k in range(4):
+                c = c_row[j + k]
+                lanes[0, k] += np.float32(c * image[i, j0 + j + k])
+                lanes[1, k] += np.float32(np.float32(c * c) * variance[i, j0 + j + k])
+    flux = np.float32(np.float32(lanes[0, 0] + lanes[0, 2]) + np.float32(lanes[0, 1] + lanes[0, 3]))
+    noise = np.float32(np.float32(lanes[1, 0] + lanes[1, 2]) + np.float32(lanes[1, 1] + lanes[1, 3]))
+    for i in range(i0, i1):
+        for j in range(j0 + quads, j1):
+            c = work[0, i - i_first, j - j_first]
+            flux = np.float32(flux + np.float32(c * image[i, j]))
+            noise = np.float32(noise + np.float32(np.float32(c * c) * variance[i, j]))
     out[0] = flux
-    out[1] = math.sqrt(noise) if noise >= 0.0 else math.nan
+    out[1] = np.float32(math.sqrt(noise)) if noise >= 0.0 else math.nan
     return flags
 
 
