@@ -24,6 +24,7 @@ __all__ = [
     "count_covering",
     "cut_stamps",
     "leave",
+    "pass_over",
     "position_to_index",
     "read_only",
     "remember",
@@ -190,13 +191,22 @@ def _write_own(r: Replacement, row: int) -> None:
 
 
 @jit
-def _pass_over(r: Replacement, start: int, stop: int) -> None:
-    """Leave the plane as measuring the batch's sources ``range(start, stop)`` would; none may be shown."""
-    for k in range(start, stop):
-        row = r.owner[r.first + k]
+def pass_over(replacement: Replacement, start: int, stop: int) -> None:
+    """Leave the plane as measuring the rows ``range(start, stop)`` would.
+
+    Parameters
+    ----------
+    replacement
+        Its ``plane``, on which no source is shown, is written.
+    start, stop
+        Rows of the table.
+    """
+    r = replacement
+    for row in range(start, stop):
+        owner = r.owner[row]
         # where nobody else is, the noise is there already
-        if row >= 0 and r.shared[row]:
-            _write(r, row, r.noise, r.noise_offsets[row])
+        if owner >= 0 and r.shared[owner]:
+            _write(r, owner, r.noise, r.noise_offsets[owner])
 
 
 @jit
@@ -237,7 +247,7 @@ def show(pixels: Pixels, i: int) -> None:
             if row >= 0 and r.shared[row]:
                 _write(r, row, r.before, r.before_offsets[k])
         now = -1
-    _pass_over(r, now + 1, target)
+    pass_over(r, r.first + now + 1, r.first + target)
     row = r.owner[r.first + target]
     if row >= 0:
         _write_own(r, row)
@@ -255,7 +265,7 @@ def leave(pixels: Pixels) -> None:
     """
     r = pixels.replacement
     _hide(r)
-    _pass_over(r, r.shown[0] + 1, len(r.before_offsets) - 1)
+    pass_over(r, r.first + r.shown[0] + 1, r.first + len(r.before_offsets) - 1)
 
 
 @jit
@@ -283,23 +293,18 @@ def remember(replacement: Replacement) -> None:
 
 
 @jit
-def write_noise(replacement: Replacement, start: int, stop: int, only_shared: bool) -> None:
-    """Write the noise of some rows of the table, one over the other.
+def write_noise(replacement: Replacement) -> None:
+    """Write the noise of all rows of the table, later ones over earlier ones: the state before the first is shown.
 
     Parameters
     ----------
     replacement
         Its ``plane`` is written.
-    start, stop
-        The rows: ``range(start, stop)``.
-    only_shared
-        Whether to pass over rows whose noise nothing can have covered.
     """
     r = replacement
-    for row in range(start, stop):
-        owner = r.owner[row]
-        if owner >= 0 and (r.shared[owner] or not only_shared):
-            _write(r, owner, r.noise, r.noise_offsets[owner])
+    for row in range(len(r.owner)):
+        if r.owner[row] == row:
+            _write(r, row, r.noise, r.noise_offsets[row])
 
 
 @jit

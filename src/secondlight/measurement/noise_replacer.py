@@ -18,6 +18,7 @@ from ..kernels.pixels import (
     Replacement,
     count_covering,
     leave,
+    pass_over,
     read_only,
     remember,
     take_noise,
@@ -240,9 +241,9 @@ class NoiseReplacer:
         plane = _Plane(self._exposure.image) if plane is None else plane
         everything = self._replacement._replace(plane=plane.image)
         if not 0 <= plane.row <= start:
-            write_noise(everything, 0, len(everything.owner), False)
+            write_noise(everything)
             plane.row = 0
-        write_noise(everything, plane.row, start, True)
+        pass_over(everything, plane.row, start)
         return plane
 
     @contextmanager
