@@ -1,0 +1,388 @@
+"""The template of each peak: its share of the light in a blend (spec 06.4.1 to 06.4.6).
+
+A point source is its PSF. For any other the chain is: the symmetric part of the image, continued at the edge if need be;
+median smoothing; monotonicity; spans cut to where the template is not 0. Peaks are independent of each other, and most
+templates end near their peak, so all of it is done in a window that grows only when the template has not ended in it: once
+five rings in a row are 0, the shadows of `cap_chunk` blacken all that is outside. That is exact, and it keeps blends that
+cover a whole image affordable.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._jit import jit
+from .edge import Ramps, ramped_value
+from .median import median_of_square
+from .monotonic import CHUNK, cap_chunk
+from .psf_fit import Peaks, Stamps
+from .regions import Regions, contains, view
+from .symmetric import Outline, extent, is_inside, is_patched, smaller
+
+__all__ = [
+    "KIND_NONE",
+    "KIND_PATCHED",
+    "KIND_PSF",
+    "KIND_RAMPED",
+    "KIND_SYMMETRIC",
+    "Templates",
+    "make_templates",
+]
+
+#: What a peak's template is made of.
+KIND_NONE = 0
+KIND_PSF = 1
+KIND_SYMMETRIC = 2
+KIND_PATCHED = 3
+KIND_RAMPED = 4
+
+#: Half the side of the first window: holds the templates of most sources.
+_FIRST_WINDOW = 16
+
+
+class Templates(NamedTuple):
+    """Templates one behind the other.
+
+    Parameters
+    ----------
+    values
+        The pixels of each one's box, row by row.
+    start
+        Shape ``(n + 1,)``: where each one's pixels begin.
+    box
+        Shape ``(n, 4)``: y and x of the first pixel, height and width.
+    spans
+        Shape ``(m, 3)``: y, x0, x1, both ends included; outside of its spans a template is not its peak's.
+    span_start
+        Shape ``(n + 1,)``: where each one's spans begin.
+    """
+
+    values: NDArray[np.float32]
+    start: NDArray[np.int64]
+    box: NDArray[np.int64]
+    spans: NDArray[np.int32]
+    span_start: NDArray[np.int64]
+
+
+@jit
+def _pixel(
+    image: NDArray[np.float32], outline: Outline, ramps: Ramps, r: int, last_only: bool, y: int, x: int
+) -> np.float32:
+    """Return a pixel of the image, continued beyond its edge (and where it is exactly 0) if ``r`` is not negative."""
+    if r < 0:
+        return np.float32(image[y, x])
+    if 0 <= y < image.shape[0] and 0 <= x < image.shape[1] and image[y, x] != 0:
+        return np.float32(image[y, x])
+    return ramped_value(image, outline, ramps, r, last_only, y, x)
+
+
+@jit
+def _fill_symmetric(
+    image: NDArray[np.float32],
+    outline: Outline,
+    inner: Outline,
+    ramps: Ramps,
+    r: int,
+    defects: bool,
+    half: int,
+    done: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Fill the symmetric template within ``half`` of the peak, except within ``done`` of it.
+
+    ``inner`` is the template before it was continued, the same as ``outline`` if it was not.
+    """
+    cy, cx = outline.cy, outline.cx
+    for y in range(max(cy - half, outline.low), min(cy + half, outline.high) + 1):
+        near = abs(y - cy) <= done
+        x = max(cx - half, outline.left)
+        while x <= min(cx + half, outline.right):
+            if near and abs(x - cx) <= done:
+                x = cx + done + 1
+                continue
+            if is_inside(outline, y, x):
+                if outline.patch and is_patched(outline, y, x):
+                    value = image[y, x]
+                    if not (value > 0 or (defects and value < 0)):
+                        value = np.float32(0.0)
+                else:
+                    value = smaller(
+                        _pixel(image, inner, ramps, r, defects, y, x),
+                        _pixel(image, inner, ramps, r, defects, 2 * cy - y, 2 * cx - x),
+                    )
+                out[y - cy + half, x - cx + half] = value
+            x += 1
+
+
+@jit
+def _window(
+    image: NDArray[np.float32],
+    outline: Outline,
+    inner: Outline,
+    ramps: Ramps,
+    r: int,
+    smooth: bool,
+    defects: bool,
+    half: int,
+    old: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return the smoothed template within ``half`` of the peak; the middle of it is ``old``, in which work has begun."""
+    size = 2 * half + 1
+    done = (old.shape[0] - 1) // 2 if old.size else -1
+    out = np.zeros((size, size), np.float32)
+    low, high, left, right = outline.low, outline.high, outline.left, outline.right
+    if not smooth or high - low < 4 or right - left < 4:
+        _fill_symmetric(image, outline, inner, ramps, r, defects, half, done, out)
+    else:
+        raw = np.zeros((size + 4, size + 4), np.float32)
+        # the median of a new pixel looks two pixels into what is done
+        _fill_symmetric(image, outline, inner, ramps, r, defects, half + 2, done - 2, raw)
+        work = np.empty(25, np.float32)
+        cy, cx = outline.cy, outline.cx
+        last = right - 3 if defects else right - 2
+        for y in range(max(cy - half, low), min(cy + half, high) + 1):
+            near = abs(y - cy) <= done
+            x = max(cx - half, left)
+            while x <= min(cx + half, right):
+                if near and abs(x - cx) <= done:
+                    x = cx + done + 1
+                    continue
+                i, j = y - cy + half, x - cx + half
+                if low + 2 <= y <= high - 2 and left + 2 <= x <= last:
+                    out[i, j] = median_of_square(raw, i + 2, j + 2, work)
+                else:
+                    out[i, j] = raw[i + 2, j + 2]
+                x += 1
+    if done >= 0:
+        out[half - done : half + done + 1, half - done : half + done + 1] = old
+    return out
+
+
+@jit
+def _monotonic_template(
+    image: NDArray[np.float32],
+    outline: Outline,
+    inner: Outline,
+    ramps: Ramps,
+    r: int,
+    smooth: bool,
+    defects: bool,
+) -> NDArray[np.float32]:
+    """Return the template in a square around the peak, outside of which it is 0."""
+    cy, cx = outline.cy, outline.cx
+    low, high, left, right = outline.low, outline.high, outline.left, outline.right
+    reach = max(cy - low, high - cy, cx - left, right - cx)
+    half = min(_FIRST_WINDOW, reach)
+    empty = np.empty((0, 0), np.float32)
+    window = _window(image, outline, inner, ramps, r, smooth, defects, half, empty)
+    before = np.empty_like(window)
+    may_be_negative = outline.patch and defects
+    ring = 0
+    while ring <= reach:
+        needed = min(ring + 2 * CHUNK - 1, reach)
+        if needed > half:
+            half = min(max(2 * half, needed), reach)
+            window = _window(image, outline, inner, ramps, r, smooth, defects, half, window)
+            before = np.empty_like(window)
+        lit = cap_chunk(
+            window,
+            before,
+            half,
+            half,
+            ring,
+            max(low - cy, -half) + half,
+            min(high - cy, half) + half,
+            max(left - cx, -half) + half,
+            min(right - cx, half) + half,
+        )
+        if not lit and ring >= CHUNK and not may_be_negative:
+            return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring]
+        ring += CHUNK
+    return window
+
+
+@jit
+def _with_room(array: NDArray[np.float32], used: int, more: int) -> NDArray[np.float32]:
+    """Return an array with room for ``more`` values behind the ``used`` ones."""
+    if used + more <= array.size:
+        return array
+    larger = np.empty(max(2 * array.size, used + more), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+@jit
+def _with_rows(array: NDArray[np.int32], used: int, more: int) -> NDArray[np.int32]:
+    """Return spans with room for ``more`` behind the ``used`` ones."""
+    if used + more <= array.shape[0]:
+        return array
+    larger = np.empty((max(2 * array.shape[0], used + more), 3), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+@jit
+def _cut_spans(
+    template: NDArray[np.float32],
+    y0: int,
+    x0: int,
+    outline: Outline,
+    mirrored: bool,
+    spans: NDArray[np.int32],
+    n: int,
+) -> tuple[NDArray[np.int32], int]:
+    """Append the runs of template pixels, each from its first to its last that is not 0; return spans and their number.
+
+    All pixels of the footprint count if the template is not ``mirrored``.
+    """
+    h, w = template.shape
+    for i in range(h):
+        spans = _with_rows(spans, n, w // 2 + 1)
+        first = last = -1
+        for j in range(w + 1):
+            if j < w and (
+                is_inside(outline, y0 + i, x0 + j)
+                if mirrored
+                else contains(outline.region, y0 + i - outline.y0, x0 + j - outline.x0)
+            ):
+                if template[i, j] != 0:
+                    last = j
+                    if first < 0:
+                        first = j
+            elif first >= 0:
+                spans[n, 0] = y0 + i
+                spans[n, 1] = x0 + first
+                spans[n, 2] = x0 + last
+                n += 1
+                first = -1
+    return spans, n
+
+
+@jit
+def _psf_template(stamps: Stamps, k: int, flux: float, outline: Outline) -> NDArray[np.float32]:
+    """Return the PSF as a template, in the outline's rows and columns."""
+    out = np.zeros((outline.high - outline.low + 1, outline.right - outline.left + 1), np.float32)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            y, x = outline.low + i, outline.left + j
+            if contains(outline.region, y - outline.y0, x - outline.x0):
+                out[i, j] = np.float32(stamps.images[k, y - stamps.y0[k], x - stamps.x0[k]] * flux)
+    return out
+
+
+@jit
+def make_templates(
+    image: NDArray[np.float32],
+    regions: Regions,
+    peaks: Peaks,
+    kind: NDArray[np.int64],
+    stamps: Stamps,
+    flux: NDArray[np.float64],
+    ramps: Ramps,
+    smooth: bool,
+    defects: bool,
+    first: int,
+    stop: int,
+) -> Templates:
+    """Make the templates of some peaks.
+
+    Parameters
+    ----------
+    image
+        Shape ``(ny, nx)``.
+    regions, peaks
+        The blends.
+    kind
+        Shape ``(n,)``: which template to make for each peak, ``KIND_…``. A peak of kind `KIND_NONE` gets an empty one.
+    stamps, flux
+        PSF image and flux of each point source.
+    ramps
+        What continues the templates of kind `KIND_RAMPED`.
+    smooth
+        Whether templates are median smoothed.
+    defects
+        As the reference has it: one column too few is smoothed; a template keeps what smoothing put outside its
+        footprint; pixels without a mirror image may be negative; only the last pixel of each run at an edge continues it.
+    first, stop
+        The peaks.
+
+    Returns
+    -------
+    Templates
+        One for each peak from ``first`` to ``stop``.
+    """
+    n = stop - first
+    values = np.empty(1024, np.float32)
+    start = np.zeros(n + 1, np.int64)
+    boxes = np.zeros((n, 4), np.int64)
+    spans = np.empty((256, 3), np.int32)
+    span_start = np.zeros(n + 1, np.int64)
+    for p in range(n):
+        k = first + p
+        used, span_used = start[p], span_start[p]
+        start[p + 1] = used
+        span_start[p + 1] = span_used
+        if kind[k] == KIND_NONE:
+            continue
+        b = peaks.blend[k]
+        box = regions.box[b]
+        region = view(regions, b)
+        cy, cx = peaks.iy[k], peaks.ix[k]
+        low, high, left, right = box[0], box[0] + box[2] - 1, box[1], box[1] + box[3] - 1
+        if kind[k] == KIND_PSF:
+            # only pixels of the footprint: mirror images do not matter
+            h, w = stamps.images.shape[1:]
+            low, high = max(low, stamps.y0[k]), min(high, stamps.y0[k] + h - 1)
+            left, right = max(left, stamps.x0[k]), min(right, stamps.x0[k] + w - 1)
+            outline = Outline(region, box[0], box[1], cy, cx, low, high, left, right, False)
+            window = _psf_template(stamps, k, flux[k], outline)
+            y0, x0 = low, left
+        else:
+            outline = Outline(region, box[0], box[1], cy, cx, low, high, left, right, kind[k] == KIND_PATCHED)
+            low, high, left, right = extent(outline)
+            inner = outline
+            r = -1
+            if kind[k] == KIND_RAMPED:
+                r = ramps.row[b]
+                reach = ramps.reach[r]
+                wide = view(ramps.wide, r)
+                wide_box = ramps.wide.box[r]
+                low, high = max(low - reach, 0), min(high + reach, image.shape[0] - 1)
+                left, right = max(left - reach, 0), min(right + reach, image.shape[1] - 1)
+                outline = Outline(wide, wide_box[0], wide_box[1], cy, cx, low, high, left, right, False)
+                low, high, left, right = extent(outline)
+            outline = Outline(
+                outline.region, outline.y0, outline.x0, cy, cx, low, high, left, right, outline.patch
+            )
+            window = _monotonic_template(image, outline, inner, ramps, r, smooth, defects)
+            y0, x0 = cy - window.shape[0] // 2, cx - window.shape[1] // 2
+        mirrored = kind[k] != KIND_PSF
+        spans, span_stop = _cut_spans(window, y0, x0, outline, mirrored, spans, span_used)
+        span_start[p + 1] = span_stop
+        if span_stop == span_used:
+            continue
+        own = spans[span_used:span_stop]
+        low, high = own[0, 0], own[-1, 0]
+        left, right = own[0, 1], own[0, 2]
+        for i in range(len(own)):
+            left, right = min(left, own[i, 1]), max(right, own[i, 2])
+        height, width = high - low + 1, right - left + 1
+        boxes[p, 0] = low
+        boxes[p, 1] = left
+        boxes[p, 2] = height
+        boxes[p, 3] = width
+        values = _with_room(values, used, height * width)
+        start[p + 1] = used + height * width
+        out = values[used : used + height * width].reshape((height, width))
+        if defects:
+            out[:, :] = window[low - y0 : high - y0 + 1, left - x0 : right - x0 + 1]
+        else:
+            out[:, :] = 0
+            for i in range(len(own)):
+                y = own[i, 0]
+                for x in range(own[i, 1], own[i, 2] + 1):
+                    out[y - low, x - left] = window[y - y0, x - x0]
+    return Templates(values[: start[n]].copy(), start, boxes, spans[: span_start[n]].copy(), span_start)
