@@ -3,3 +3,4 @@
 config.reproduceReferenceDefects = True
 config.repair.reproduceReferenceDefects = True
 config.detection.reproduceReferenceDefects = True
+config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True

@@ -136,6 +136,7 @@ def _fluxes(
             x0,
             y0,
             weights[m],
+            0,
             _LANCZOS_ORDER,
             half_x,
             half_y,

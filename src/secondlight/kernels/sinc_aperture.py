@@ -33,7 +33,7 @@ APERTURE_TRUNCATED = 1
 SINC_COEFFS_TRUNCATED = 2
 
 
-def sinc_coefficients(a: float, b: float, theta: float) -> NDArray[np.float32]:
+def sinc_coefficients(a: float, b: float, theta: float, *, widen: int = 1) -> NDArray[np.float32]:
     """Return the weights of an ellipse centred on a pixel (spec 07c, Sinc 1-3).
 
     Parameters
@@ -42,13 +42,15 @@ def sinc_coefficients(a: float, b: float, theta: float) -> NDArray[np.float32]:
         Semi-axes [pixel], a ≥ b.
     theta
         Angle of the major axis from x towards y [rad].
+    widen
+        Size of the grid, relative to the reference's.
 
     Returns
     -------
     ndarray
         Shape ``(w, w)``, w odd, the ellipse's centre in the middle.
     """
-    half = 2 ** max(3, math.ceil(math.log2(2.0 * a)))
+    half = widen * 2 ** max(3, math.ceil(math.log2(2.0 * a)))
     k = np.arange(1 - half, half) / (2 * half - 1)
     kx, ky = k[None, :], k[:, None]
     if abs(a - b) <= np.finfo(np.float32).eps * a:
@@ -66,15 +68,24 @@ def sinc_coefficients(a: float, b: float, theta: float) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def circular_sinc_coefficients(radius: float) -> NDArray[np.float32]:
+def circular_sinc_coefficients(radius: float, margin: int = 0) -> NDArray[np.float32]:
     """Return the weights of a circle centred on a pixel, made once a radius; see `sinc_coefficients`.
 
     Parameters
     ----------
     radius
         [pixel].
+    margin
+        Width of a frame of further weights, for a shift to draw on [pixel].
     """
     coefficients = sinc_coefficients(radius, radius, 0.0)
+    if margin:
+        # made on twice the grid, so that the frame holds weights and not their copies from the other side
+        wide = sinc_coefficients(radius, radius, 0.0, widen=2)
+        cut = (wide.shape[0] - coefficients.shape[0]) // 2 - margin
+        if cut < 0:
+            raise ValueError(f"a margin of {margin} pixels is wider than the weights of radius {radius}")
+        coefficients = wide[cut : wide.shape[0] - cut, cut : wide.shape[0] - cut].copy()
     coefficients.setflags(write=False)
     return coefficients
 
@@ -97,6 +108,7 @@ def sinc_flux(
     x0: int,
     y0: int,
     coefficients: NDArray[np.float32],
+    margin: int,
     order: int,
     half_x: float,
     half_y: float,
@@ -115,6 +127,9 @@ def sinc_flux(
         Parent coordinates of the first pixel.
     coefficients
         Shape ``(w, w)``, of an aperture centred on a pixel.
+    margin
+        Width of the frame of weights that the shift only draws on [pixel]. The shift leaves the outermost pixels as
+        they are: with a margin of 0, which is the reference's, those are weights in the wrong place.
     order
         n of the Lanczos-n kernel that shifts the weights.
     half_x, half_y
@@ -132,11 +147,12 @@ def sinc_flux(
         Bits of `APERTURE_TRUNCATED`, `SINC_COEFFS_TRUNCATED`.
     """
     ny, nx = image.shape
-    width = coefficients.shape[0]
+    width = coefficients.shape[0] - 2 * margin
     # beyond this a centre is off any image, and may not fit an integer (NaN included)
     if not (abs(x) < 1e9 and abs(y) < 1e9):
         return APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
     ix, iy = offset_image(coefficients, x, y, order, work[0], work[1])
+    shifted = work[0, margin : margin + width, margin : margin + width]
     # first pixel of the weights, in the image's indices
     j_first = ix - width // 2 - x0
     i_first = iy - width // 2 - y0
@@ -152,7 +168,7 @@ def sinc_flux(
     lanes = np.zeros((2, 4), np.float32)
     quads = (j1 - j0) // 4 * 4
     for i in range(i0, i1):
-        c_row = work[0, i - i_first, j0 - j_first : j1 - j_first]
+        c_row = shifted[i - i_first, j0 - j_first : j1 - j_first]
         for j in range(0, quads, 4):
             for k in range(4):
                 c = c_row[j + k]
@@ -162,7 +178,7 @@ def sinc_flux(
     noise = np.float32(np.float32(lanes[1, 0] + lanes[1, 2]) + np.float32(lanes[1, 1] + lanes[1, 3]))
     for i in range(i0, i1):
         for j in range(j0 + quads, j1):
-            c = work[0, i - i_first, j - j_first]
+            c = shifted[i - i_first, j - j_first]
             flux = np.float32(flux + np.float32(c * image[i, j]))
             noise = np.float32(noise + np.float32(np.float32(c * c) * variance[i, j]))
     out[0] = flux
@@ -176,6 +192,7 @@ def sinc_fluxes(
     x0: int,
     y0: int,
     coefficients: NDArray[np.float32],
+    margin: int,
     order: int,
     radius: float,
     x: NDArray[np.float64],
@@ -193,6 +210,8 @@ def sinc_fluxes(
         Parent coordinates of the first pixel.
     coefficients
         Shape ``(w, w)``, of the circle centred on a pixel.
+    margin
+        See `sinc_flux`.
     order
         n of the Lanczos-n kernel that shifts the weights.
     radius
@@ -209,7 +228,7 @@ def sinc_fluxes(
     for k in range(len(x)):
         show(pixels, k)
         flags[k] = sinc_flux(
-            image, variance, x0, y0, coefficients, order, radius, radius, x[k], y[k], work, out[k]
+            image, variance, x0, y0, coefficients, margin, order, radius, radius, x[k], y[k], work, out[k]
         )
 
 

@@ -71,6 +71,10 @@ class CircularApertureFluxConfig(PluginConfig):
         default="lanczos5",
         check=lambda value: _LANCZOS.fullmatch(value) is not None,
     )
+    reproduceReferenceDefects = Field[bool](
+        doc="Leave the outermost weights of a small aperture where they were when the others are shifted to its centre.",
+        default=False,
+    )
 
 
 @register("base_CircularApertureFlux")
@@ -84,6 +88,7 @@ class CircularApertureFluxPlugin(Plugin):
         super().__init__(config, name, schema, metadata)
         radii = [float(r) for r in config.radii]
         self._lanczos_order = int(config.shiftKernel.removeprefix("lanczos"))
+        self._margin = 0 if config.reproduceReferenceDefects else self._lanczos_order
         self._sinc_radii = [r for r in radii if r <= config.maxSincRadius]
         # ascending, as the kernel adds ring to ring
         self._circle_radii = sorted(r for r in radii if r > config.maxSincRadius)
@@ -123,7 +128,8 @@ class CircularApertureFluxPlugin(Plugin):
                 batch.pixels,
                 batch.x0,
                 batch.y0,
-                circular_sinc_coefficients(radius),
+                circular_sinc_coefficients(radius, self._margin),
+                self._margin,
                 self._lanczos_order,
                 radius,
                 x,
