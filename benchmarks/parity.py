@@ -1,0 +1,161 @@
+"""How close the results are to recorded runs of the reference, stage by stage and column by column.
+
+    python benchmarks/parity.py REFERENCE_DIR [SCENE …] [--noise] [--variant NAME …]
+
+REFERENCE_DIR holds one folder a scene with its ``inputs`` and ``outputs``, ``ids.py``, and beside it the folder ``tools``
+with ``compare_sources.py``, which says when two values agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from secondlight import runner
+
+STAGES = ("background_subtracted", "repaired", "repaired_mask", "detected_mask")
+
+
+def watched(stages: dict[str, Any]) -> type[runner.ReprocessVisitImageTask]:
+    """The task, keeping the image at the stages that were recorded."""
+
+    class Watched(runner.ReprocessVisitImageTask):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            repair, detection = self.repair.run, self.detection.run
+
+            def run_repair(exposure: Any) -> None:
+                stages["background_subtracted"] = exposure.image.copy()
+                repair(exposure)
+                stages["repaired"], stages["repaired_mask"] = exposure.image.copy(), exposure.mask.copy()
+
+            def run_detection(exposure: Any, **kwargs: Any) -> Any:
+                result = detection(exposure, **kwargs)
+                stages["detected_mask"] = exposure.mask.copy()
+                return result
+
+            self.repair.run = run_repair  # type: ignore[method-assign]
+            self.detection.run = run_detection  # type: ignore[assignment]
+
+    return Watched
+
+
+def inputs_of(scene: Path, variant: Path | None) -> tuple[runner.Inputs, list[str]]:
+    """The files of a scene, and the configuration files of its run."""
+    directory = scene / "inputs"
+    extra: dict[str, Path] = {}
+    backgrounds = [directory / "background_1.fits", directory / "skyCorr.fits"]
+    overrides: list[str] = []
+    if variant is not None:
+        overrides = [str(variant.with_suffix(".py"))]
+        if (variant / "background_1.fits").exists():
+            backgrounds = [variant / "background_1.fits"]
+        for name, option in (
+            ("initial_photoCalib.fits", "initial_photo_calib"),
+            ("background_to_photometric_ratio.fits", "background_ratio"),
+        ):
+            if (variant / name).exists():
+                extra[option] = variant / name
+    inputs = runner.Inputs(
+        exposures=sorted(directory.glob("postISRCCD_*.fits")),
+        visit_summary=directory / "finalVisitSummary.fits",
+        backgrounds=backgrounds,
+        detector=42,
+        preliminary_mask=directory / "preliminary_visit_mask.fits",
+        calib_sources=directory / "finalized_src_table.parquet",
+        **extra,
+    )
+    return inputs, [str(scene.parent / "ids.py"), "reference", *overrides]
+
+
+def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Path | None) -> None:
+    """Run one scene and print how it compares."""
+    stages: dict[str, Any] = {}
+    runner.ReprocessVisitImageTask = watched(stages)  # type: ignore[misc]
+    inputs, overrides = inputs_of(scene, variant)
+    recorded = variant or scene / "outputs"
+    values = [] if noise or variant else ["measurement.doReplaceWithNoise=False"]
+    with tempfile.TemporaryDirectory() as out:
+        runner.run_files(inputs, out=Path(out), config_files=overrides, config_values=values)
+        ours = compare.load(Path(out) / "sources.parquet")
+        footprints = pq.read_table(Path(out) / "sources_footprints.parquet").to_pylist()
+    print(f"\n{name}{' with noise replacement' if noise else ''}")
+    if (recorded / "stages.npz").exists():
+        known = np.load(recorded / "stages.npz")
+        for stage in STAGES:
+            different = int(
+                np.count_nonzero(
+                    ~((stages[stage] == known[stage]) | (np.isnan(stages[stage]) & np.isnan(known[stage])))
+                )
+            )
+            print(f"  {stage}: {different} of {known[stage].size} pixels differ")
+    by_id = {row["id"]: row for row in footprints}
+    for stage in ("detection", "sky", "deblend"):
+        if not (recorded / f"{stage}.parquet").exists():
+            continue
+        rows = pq.read_table(recorded / f"{stage}.parquet").to_pylist()
+        same = [by_id.get(row["id"], {}) for row in rows]
+        ids = sum(bool(s) for s in same)
+        peaks = sum(s.get("peaks") == row["peaks"] for s, row in zip(same, rows, strict=True))
+        spans = sum(s.get("spans") == row["spans"] for s, row in zip(same, rows, strict=True))
+        print(f"  {stage}: {len(rows)} recorded; same id {ids}, peaks {peaks}, spans {spans}")
+    table = recorded / "sources.parquet"
+    if not noise and variant is None:
+        table = scene / "outputs_no_noise" / "sources.parquet"
+    if not table.exists():
+        return
+    theirs = compare.load(table)
+    for rows, keep in (
+        ("isolated", (theirs["parent"] == 0) & (theirs["deblend_nChild"] == 0)),
+        ("all", theirs["parent"] >= 0),
+    ):
+        part = {k: v[keep] for k, v in theirs.items()}
+        with np.errstate(all="ignore"):
+            columns, how, paired, n, _ = compare.compare(ours, part, None)
+        there = [c for c in columns if c[3] != "missing"]
+        short = sorted((c for c in there if c[1] < 0.999), key=lambda c: c[1])
+        print(
+            f"  {rows} rows: {paired} of {n} paired by {how}; columns agreeing in >= 99.9 % of rows: "
+            f"{len(there) - len(short)} of {len(there)} ({len(columns) - len(there)} not made); "
+            f"values agreeing: {100 * np.mean([c[1] for c in there]):.4f} %"
+        )
+        for column, share, worst, _ in short[:12]:
+            print(f"    {100 * share:7.2f} %  {column} (worst {worst:.3g})")
+
+
+def main() -> None:
+    """Parse arguments and report."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("reference", type=Path)
+    parser.add_argument("scenes", nargs="*", default=["small", "snaps", "sdss_r"])
+    parser.add_argument("--noise", action="store_true", help="replace neighbours by noise")
+    parser.add_argument("--variant", action="append", default=[], help="a configuration, on the scene small")
+    arguments = parser.parse_args()
+    path = arguments.reference.parent / "tools" / "compare_sources.py"
+    spec = importlib.util.spec_from_file_location("compare_sources", path)
+    if spec is None or spec.loader is None or not path.exists():
+        sys.exit(f"{path}: not there")
+    compare = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(compare)
+    if arguments.variant:
+        for name in arguments.variant:
+            report(
+                name, arguments.reference / "small", compare, True, arguments.reference / "variants" / name
+            )
+        return
+    for name in arguments.scenes:
+        report(name, arguments.reference / name, compare, arguments.noise, None)
+
+
+if __name__ == "__main__":
+    main()
