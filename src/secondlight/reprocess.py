@@ -23,9 +23,12 @@ from .model.photo_calib import PhotoCalib
 from .model.psf import BatchPsf
 from .model.schema import Column, Schema
 from .tasks.apply_aperture_correction import ApplyApCorrTask
+from .tasks.catalog_calculation import CatalogCalculationTask
+from .tasks.compute_summary_stats import ComputeExposureSummaryStatsTask
 from .tasks.detection import SourceDetectionTask
 from .tasks.match_calib_sources import CALIB_FLAGS, match_calib_sources
 from .tasks.measurement import SingleFrameMeasurementTask
+from .tasks.normalized_calibration_flux import NormalizedCalibrationFluxTask
 from .tasks.photometric_calibration import (
     calibrate_catalog,
     calibrate_image,
@@ -33,6 +36,7 @@ from .tasks.photometric_calibration import (
     divide_by_mean,
 )
 from .tasks.repair import RepairTask
+from .tasks.set_primary_flags import SetPrimaryFlagsTask
 from .tasks.sky_sources import SkyObjectsTask
 from .tasks.snap_combine import SnapCombineTask
 from .tasks.subtract_background import background_flat_context
@@ -60,11 +64,23 @@ class ReprocessVisitImageConfig(Config):
     detection: Any = ConfigurableField(doc="detect sources", target=SourceDetectionTask)
     sky_sources: Any = ConfigurableField(doc="add sources in empty places", target=SkyObjectsTask)
     measurement: Any = ConfigurableField(doc="measure sources", target=SingleFrameMeasurementTask)
+    normalized_calibration_flux: Any = ConfigurableField(
+        doc="put the calibration flux on the scale fitted upstream", target=NormalizedCalibrationFluxTask
+    )
     apply_aperture_correction: Any = ConfigurableField(
         doc="apply aperture corrections", target=ApplyApCorrTask
     )
+    set_primary_flags: Any = ConfigurableField(
+        doc="tell rows that stand for one object each", target=SetPrimaryFlagsTask
+    )
+    catalog_calculation: Any = ConfigurableField(
+        doc="columns made from other columns", target=CatalogCalculationTask
+    )
     post_calculations: Any = ConfigurableField(
         doc="measurements made after all corrections", target=SingleFrameMeasurementTask
+    )
+    compute_summary_stats: Any = ConfigurableField(
+        doc="statistics of the whole image", target=ComputeExposureSummaryStatsTask
     )
     calib_match_radius = Field[float](
         doc="radius within which a calibration source is a source [arcsec]", default=0.2
@@ -91,6 +107,7 @@ class ReprocessVisitImageConfig(Config):
         self.measurement.plugins["base_Jacobian"].pixelScale = 0.2
         self.measurement.slots.shape = "ext_shapeHSM_HsmSourceMoments"
         self.measurement.slots.psfShape = "ext_shapeHSM_HsmPsfMoments"
+        self.normalized_calibration_flux.do_measure_ap_corr = False
         self.post_calculations.plugins.names = ["base_LocalPhotoCalib", "base_LocalWcs"]
         self.post_calculations.doReplaceWithNoise = False
         slots = self.post_calculations.slots
@@ -139,8 +156,12 @@ class ReprocessVisitImageTask(Task):
     detection: SourceDetectionTask
     sky_sources: SkyObjectsTask
     measurement: SingleFrameMeasurementTask
+    normalized_calibration_flux: NormalizedCalibrationFluxTask
     apply_aperture_correction: ApplyApCorrTask
+    catalog_calculation: CatalogCalculationTask
+    set_primary_flags: SetPrimaryFlagsTask
     post_calculations: SingleFrameMeasurementTask
+    compute_summary_stats: ComputeExposureSummaryStatsTask
 
     def __init__(
         self,
@@ -158,8 +179,12 @@ class ReprocessVisitImageTask(Task):
         self.makeSubtask("detection", schema=self.schema)
         self.makeSubtask("sky_sources", schema=self.schema)
         self.makeSubtask("measurement", schema=self.schema)
+        self.makeSubtask("normalized_calibration_flux", schema=self.schema)
         self.makeSubtask("apply_aperture_correction", schema=self.schema)
+        self.makeSubtask("catalog_calculation", schema=self.schema)
+        self.makeSubtask("set_primary_flags", schema=self.schema)
         self.makeSubtask("post_calculations", schema=self.schema)
+        self.makeSubtask("compute_summary_stats")
         for column in _OWN_COLUMNS:
             self.schema.add(column)
         declare_calibrated(self.schema)
@@ -252,12 +277,21 @@ class ReprocessVisitImageTask(Task):
         catalog.declare_missing()
         with stage("measurement"):
             self.measurement.run(catalog, exposure)
+        with stage("normalized_calibration_flux"):
+            self.normalized_calibration_flux.run(catalog, ap_corr)
         with stage("apply_aperture_correction"):
             assert ap_corr is not None
             self.apply_aperture_correction.run(catalog, ap_corr)
+        with stage("catalog_calculation"):
+            self.catalog_calculation.run(catalog)
+        with stage("set_primary_flags"):
+            self.set_primary_flags.run(catalog)
         with stage("post_calculations"):
             self._fill_own_columns(catalog, exposure, calib_sources)
             self.post_calculations.run(catalog, exposure)
+        with stage("compute_summary_stats"):
+            # of the image before it is calibrated, as upstream's fiducial values are
+            exposure.summary_stats = self.compute_summary_stats.run(exposure, catalog, detected.background)
         with stage("calibrate"):
             assert photo_calib is not None
             calibrate_catalog(catalog, photo_calib)

@@ -4,3 +4,4 @@ config.reproduceReferenceDefects = True
 config.repair.reproduceReferenceDefects = True
 config.detection.reproduceReferenceDefects = True
 config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
+config.compute_summary_stats.reproduceReferenceDefects = True

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 
-__all__ = ["radix_select", "selected_sums", "selected_values"]
+__all__ = ["high_histogram", "radix_select", "selected_sums", "selected_values"]
 
 #: An array of floats, float32 or float64.
 type Floats = NDArray[np.floating[Any]]
@@ -159,12 +159,28 @@ def _low_histogram(
             counts[slot, key & 0xFFFF] += 1
 
 
+def high_histogram(
+    values: NDArray[np.float32], mask: NDArray[np.int32], bad: int, only_finite: bool
+) -> NDArray[np.int64]:
+    """Return the histogram of the selected values by the upper half of their bits, in the order of the values.
+
+    Parameters
+    ----------
+    values, mask, bad, only_finite
+        The selection; see `selected_values`. ``values`` must be contiguous.
+    """
+    high = np.zeros(1 << 16, np.int64)
+    _high_histogram(values, values.view(np.uint32), mask, bad, only_finite, high)
+    return high
+
+
 def radix_select(
     values: NDArray[np.float32],
     mask: NDArray[np.int32],
     bad: int,
     only_finite: bool,
     ranks: NDArray[np.int64],
+    high: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
     """Return the selected values of given ranks, exactly, in two passes over the pixels and without a copy.
 
@@ -177,10 +193,12 @@ def radix_select(
         The selection; see `selected_values`. ``values`` must be contiguous.
     ranks
         0 for the smallest; each less than the number of selected values.
+    high
+        What `high_histogram` returned for the same selection; saves the first pass.
     """
     bits = values.view(np.uint32)
-    high = np.zeros(1 << 16, np.int64)
-    _high_histogram(values, bits, mask, bad, only_finite, high)
+    if high is None:
+        high = high_histogram(values, mask, bad, only_finite)
     below = np.cumsum(high)
     bins = np.searchsorted(below, ranks, side="right")
     slots = np.full(1 << 16, -1, np.int64)

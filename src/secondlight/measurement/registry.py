@@ -18,15 +18,31 @@ __all__ = ["ENTRY_POINT_GROUP", "PluginField", "PluginRegistry", "plugin_registr
 ENTRY_POINT_GROUP = "secondlight.measurement"
 
 
-class PluginRegistry(Registry):
+class PluginRegistry[P](Registry):
     """Mapping from plugin name to plugin class, for `lsst.pex.config.RegistryField`.
 
     Entry points are looked up when the registry is first read. One that cannot be loaded is left out of the
     mapping and told by `explain`, so that it hurts nobody who does not ask for it.
+
+    Parameters
+    ----------
+    config
+        Base of the plugins' configurations.
+    group
+        Group of the entry points.
+    kind
+        What the plugins are called in messages.
     """
 
-    def __init__(self) -> None:
-        super().__init__(PluginConfig)
+    def __init__(
+        self,
+        config: type[Config] = PluginConfig,
+        group: str = ENTRY_POINT_GROUP,
+        kind: str = "measurement plugin",
+    ) -> None:
+        super().__init__(config)
+        self._group = group
+        self._kind = kind
         self._discovered = False
         self._lock = RLock()
         self._broken: dict[str, Exception] = {}
@@ -37,7 +53,7 @@ class PluginRegistry(Registry):
             if self._discovered:
                 return
             self._discovered = True
-            for entry in entry_points(group=ENTRY_POINT_GROUP):
+            for entry in entry_points(group=self._group):
                 try:
                     target = entry.load()
                     # the module may have used the decorator, too
@@ -56,12 +72,12 @@ class PluginRegistry(Registry):
         """
         if name in self._broken:
             error = self._broken[name]
-            return f"measurement plugin {name!r} could not be loaded: {type(error).__name__}: {error}"
-        return f"there is no measurement plugin {name!r}; known are {', '.join(sorted(self))}"
+            return f"{self._kind} {name!r} could not be loaded: {type(error).__name__}: {error}"
+        return f"there is no {self._kind} {name!r}; known are {', '.join(sorted(self))}"
 
-    def __getitem__(self, name: str) -> type[Plugin]:
+    def __getitem__(self, name: str) -> type[P]:
         self.discover()
-        plugin: type[Plugin] = self._dict[name]
+        plugin: type[P] = self._dict[name]
         return plugin
 
     def __contains__(self, name: object) -> bool:
@@ -103,7 +119,7 @@ class PluginField(RegistryField):
 
 
 #: All plugins of this process.
-plugin_registry = PluginRegistry()
+plugin_registry: PluginRegistry[Plugin] = PluginRegistry()
 
 
 def register[P: type[Plugin]](name: str) -> Callable[[P], P]:

@@ -45,8 +45,8 @@ class SourceCatalog:
     def __len__(self) -> int:
         return len(self.footprints)
 
-    def __contains__(self, name: str) -> bool:
-        return self.schema.resolve(name) in self.columns
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.schema.resolve(name) in self.columns
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[self.schema.resolve(name)]
@@ -71,6 +71,23 @@ class SourceCatalog:
         if footprint.heavy is None:
             raise ValueError(f"the footprint of row {i} holds no pixels")
         return footprint
+
+    def view(self, start: int, stop: int) -> SourceCatalog:
+        """Return rows from ``start`` up to, not including, ``stop``: what is written there is written here.
+
+        Parameters
+        ----------
+        start, stop
+            Row numbers.
+        """
+        view = SourceCatalog(self.schema)
+        view.columns = {name: values[start:stop] for name, values in self.columns.items()}
+        f, rows = self.footprints, slice(start, stop + 1)
+        view.footprints = Footprints(
+            f.span_offsets[rows], f.spans, f.peak_offsets[rows], f.peaks, f.heavy_offsets[rows], f.heavy
+        )
+        view.metadata = self.metadata
+        return view
 
     def declare_missing(self) -> None:
         """Make arrays for columns that were declared after this catalogue was made."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from secondlight.kernels.statistics import radix_select, selected_sums, selected_values
+from secondlight.kernels.statistics import high_histogram, radix_select, selected_sums, selected_values
 
 __all__ = ["IQ_TO_STDEV", "ImageStatistics", "Moments"]
 
@@ -108,8 +108,20 @@ class ImageStatistics:
         return self._moments(self._crude.mean, inf) if self.n else self._crude
 
     @property
+    def _radix(self) -> bool:
+        """Whether order statistics are had by histograms."""
+        return self._values.dtype == np.float32 and len(self._values) >= _RADIX_FROM and self._nan_safe
+
+    @cached_property
+    def _histogram(self) -> NDArray[np.int64]:
+        return high_histogram(self._values, self._mask, self._bad, self._nan_safe)
+
+    @cached_property
     def n(self) -> int:
         """Number of good pixels."""
+        # clipping needs the histogram anyway, and then no pass over the pixels to count them
+        if self._radix and "_crude" not in self.__dict__:
+            return int(self._histogram.sum())
         return self._crude.n
 
     @property
@@ -140,8 +152,7 @@ class ImageStatistics:
     @cached_property
     def quartiles(self) -> tuple[float, float, float]:
         """First quartile, median and third quartile, linear between neighbouring ranks."""
-        radix = self._values.dtype == np.float32 and len(self._values) >= _RADIX_FROM
-        if radix and self._nan_safe:
+        if self._radix:
             n = self.n
             found = self._values
         else:
@@ -155,8 +166,8 @@ class ImageStatistics:
         places = np.array([0.25, 0.5, 0.75]) * (n - 1)
         lower = places.astype(np.int64)
         ranks = np.concatenate([lower, np.minimum(lower + 1, n - 1)])
-        if radix and self._nan_safe:
-            ordered = radix_select(found, self._mask, self._bad, self._nan_safe, ranks)
+        if self._radix:
+            ordered = radix_select(found, self._mask, self._bad, self._nan_safe, ranks, self._histogram)
         else:
             ordered = np.partition(found, np.unique(ranks))[ranks].astype(np.float64)
         first, median, third = ((lower + 1 - places) * ordered[:3] + (places - lower) * ordered[3:]).tolist()
