@@ -103,7 +103,14 @@ class ReprocessVisitImageConfig(Config):
         apertures = self.measurement.plugins["base_CircularApertureFlux"]
         apertures.radii = [3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0]
         apertures.maxSincRadius = 12.0
-        self.measurement.plugins.names |= ["base_FPPosition", "base_Jacobian", "ext_photometryKron_KronFlux"]
+        self.measurement.plugins.names |= [
+            "base_FPPosition",
+            "base_Jacobian",
+            "ext_photometryKron_KronFlux",
+            "ext_shapeHSM_HigherOrderMomentsPSF",
+            "ext_shapeHSM_HigherOrderMomentsSource",
+            "ext_shapeHSM_HsmPsfMomentsDebiased",
+        ]
         self.measurement.plugins["base_Jacobian"].pixelScale = 0.2
         self.measurement.slots.shape = "ext_shapeHSM_HsmSourceMoments"
         self.measurement.slots.psfShape = "ext_shapeHSM_HsmPsfMoments"

@@ -95,11 +95,11 @@ def weighted_moments(
                 dxx += v * dx * dx
                 dyy += v * dy * dy
                 dxy += v * dx * dy
-                v = weight * _absolute(value, np.float64(pixels.variance[i, j]))
-                a += v
-                axx += v * dx * dx
-                ayy += v * dy * dy
-                axy += v * dx * dy
+                u = weight * _absolute(value, np.float64(pixels.variance[i, j]))
+                a += u
+                axx += u * dx * dx
+                ayy += u * dy * dy
+                axy += u * dx * dy
         # a Gaussian under a weight of its own shape looks half as large
         out[k, 0] = w * d / ww
         out[k, 1] = 2.0 * dxx / d

@@ -21,8 +21,11 @@ __all__ = [
     "HSM_OK",
     "HSM_SINGULAR",
     "elliptical_moments",
+    "elliptical_moments_within",
     "hsm_source_moments",
     "hsm_stack_moments",
+    "measure_moments",
+    "nonzero_bounds",
     "round_moments",
 ]
 
@@ -130,10 +133,22 @@ def _clip(step: float) -> float:
 
 
 @jit
-def _nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: NDArray[np.int64]) -> bool:
+def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: NDArray[np.int64]) -> bool:
     """Find the rows and columns that both the non-zero pixels and the good pixels span, and zero the bad pixels.
 
-    ``bounds`` receives row start and stop, column start and stop. False if nothing is left.
+    Parameters
+    ----------
+    stamp
+        Shape ``(h, w)``. Bad pixels are set to zero in place.
+    good
+        Shape ``(h, w)``: pixels to use.
+    bounds
+        Receives row start and stop, column start and stop.
+
+    Returns
+    -------
+    bool
+        Whether anything is left.
     """
     h, w = stamp.shape
     b = np.empty((2, 4), np.int64)
@@ -188,8 +203,42 @@ def elliptical_moments(
         `HSM_OK`, or why there is no result.
     """
     bounds = np.empty(4, np.int64)
-    if not _nonzero_bounds(stamp, good, bounds):
+    if not nonzero_bounds(stamp, good, bounds):
         return HSM_EMPTY
+    return elliptical_moments_within(stamp, bounds, x, y, mxx, mxy, myy, out)
+
+
+@jit
+def elliptical_moments_within(
+    stamp: NDArray[np.float64],
+    bounds: NDArray[np.int64],
+    x: float,
+    y: float,
+    mxx: float,
+    mxy: float,
+    myy: float,
+    out: NDArray[np.float64],
+) -> int:
+    """Measure one object with an elliptical Gaussian weight on a part of a stamp; see `elliptical_moments`.
+
+    Parameters
+    ----------
+    stamp
+        Shape ``(h, w)``.
+    bounds
+        Row start and stop, column start and stop of the part.
+    x, y
+        First guess of the centre [pixel] in the stamp's own indices.
+    mxx, mxy, myy
+        First guess of the moments [pixel²].
+    out
+        As in `elliptical_moments`.
+
+    Returns
+    -------
+    int
+        `HSM_OK`, or why there is no result.
+    """
     sums = np.empty(7)
     x_start, y_start = x, y
     scale0 = 0.0
@@ -327,7 +376,7 @@ def round_moments(
         `HSM_OK`, or why there is no result.
     """
     bounds = np.empty(4, np.int64)
-    if not _nonzero_bounds(stamp, good, bounds):
+    if not nonzero_bounds(stamp, good, bounds):
         return HSM_EMPTY
     h, w = stamp.shape
     psi_x, psi_y = np.empty((3, w)), np.empty((3, h))
@@ -377,7 +426,7 @@ def _to_second_moments(sigma: float, e1: float, e2: float, out: NDArray[np.float
 
 
 @jit
-def _measure(
+def measure_moments(
     stamp: NDArray[np.float64],
     good: NDArray[np.bool_],
     x: float,
@@ -386,9 +435,28 @@ def _measure(
     is_round: bool,
     out: NDArray[np.float64],
 ) -> int:
-    """Measure with either weight; ``out`` receives x, y, xx, yy, xy and flux.
+    """Measure one object with either weight.
 
-    Of a distortion of one or more, x and y are kept (spec 07d, Common).
+    Parameters
+    ----------
+    stamp
+        Shape ``(h, w)``. Bad pixels are set to zero in place.
+    good
+        Shape ``(h, w)``: pixels to use.
+    x, y
+        First guess of the centre [pixel] in the stamp's own indices.
+    sigma
+        First guess of the weight's width [pixel].
+    is_round
+        Whether the weight is kept round.
+    out
+        Receives x, y [pixel], xx, yy, xy [pixel²] and flux; of a distortion of one or more, x and y alone (spec 07d,
+        Common).
+
+    Returns
+    -------
+    int
+        `HSM_OK`, or why there is no result.
     """
     found = np.empty(8)
     if is_round:
@@ -455,7 +523,7 @@ def hsm_source_moments(
             for j in range(j0, j1):
                 stamp[i - i0, j - j0] = image[i, j]
                 good[i - i0, j - j0] = (mask[i, j] & bad) == 0
-        status[k] = _measure(stamp, good, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
+        status[k] = measure_moments(stamp, good, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
         out[k, 0] += j0
         out[k, 1] += i0
 
@@ -489,4 +557,4 @@ def hsm_stack_moments(
     """
     good = np.ones(images.shape[1:], np.bool_)
     for k in range(len(images)):
-        status[k] = _measure(images[k].copy(), good, x[k], y[k], sigma[k], is_round, out[k])
+        status[k] = measure_moments(images[k].copy(), good, x[k], y[k], sigma[k], is_round, out[k])

@@ -64,16 +64,18 @@ class HsmMomentsPlugin(Plugin):
     order: ClassVar[float] = SHAPE_ORDER
     #: What is measured, as the columns' texts call it.
     what: ClassVar[str]
+    #: How the results differ from plain ones, in the same texts.
+    kind: ClassVar[str] = ""
 
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
         super().__init__(config, name, schema, metadata)
         HSM_FLAGS.declare(schema, name)
         for column in "xy":
-            doc = f"Centroid of the {self.what} via the HSM shape algorithm"
-            schema.add(Column(f"{name}_{column}", "D", "pixel", doc))
+            doc = f"{self.kind}centroid of the {self.what} via the HSM shape algorithm"
+            schema.add(Column(f"{name}_{column}", "D", "pixel", doc[0].upper() + doc[1:]))
         for column in ("xx", "yy", "xy"):
-            doc = f"Adaptive moments of the {self.what} via the HSM shape algorithm"
-            schema.add(Column(f"{name}_{column}", "D", "pixel^2", doc))
+            doc = f"{self.kind}adaptive moments of the {self.what} via the HSM shape algorithm"
+            schema.add(Column(f"{name}_{column}", "D", "pixel^2", doc[0].upper() + doc[1:]))
         if config.addFlux:
             schema.add(Column(f"{name}_Flux", "D", "count", "HSM flux"))
         self.alias_bad_centroid(schema)
