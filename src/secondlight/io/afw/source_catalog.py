@@ -51,7 +51,8 @@ def read_source_catalog(path: str | Path) -> SourceCatalog:
     """Read a source catalogue that the reference wrote, in any version.
 
     Compound and array columns become one column an element. Text columns, which source tables here do not have, are
-    left out. Names of older versions are kept; aliases lead to them from today's names.
+    left out. Cards that repeat become lists in the catalogue's metadata. Names of older versions are kept; aliases lead
+    to them from today's names.
 
     Parameters
     ----------
@@ -77,7 +78,10 @@ def read_source_catalog(path: str | Path) -> SourceCatalog:
         catalog = SourceCatalog(schema, len(table), footprints)
         for name, column in values.items():
             catalog.columns[name][...] = column
-        catalog.metadata = {k: v for k, v in table.header.items() if not _STRUCTURE.match(k)}
+        for key in table.header:
+            if not _STRUCTURE.match(key):
+                found = table.header.repeated(key)
+                catalog.metadata[key] = found if len(found) > 1 else found[0]
         return catalog
 
 
