@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from pathlib import Path
-
-from lsst.pipe.base.configOverrides import ConfigOverrides
+from typing import Any
 
 from .configs import shipped, shipped_names
 from .errors import UsageError
@@ -48,14 +48,43 @@ def build_config(files: Sequence[str] = (), values: Sequence[str] = ()) -> Repro
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"--config {pair}: expected KEY=VALUE")
-        override = ConfigOverrides()
-        override.addValueOverride(key.strip(), value.strip())
         try:
-            override.applyTo(config)
+            _assign(config, key.strip(), value.strip())
         except Exception as error:
+            # as above: fields check values with code of their own
             raise UsageError(f"--config {pair}: {error}") from error
     try:
         config.validate()
     except ValueError as error:
         raise UsageError(f"configuration: {error}") from error
     return config
+
+
+def _assign(config: Any, key: str, text: str) -> None:
+    """Assign to a field named as in an override file, for instance ``measurement.plugins["base_Jacobian"].pixelScale``."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    *path, last = _steps(ast.parse(f"config.{key}", mode="eval").body)
+    for is_item, name in path:
+        config = config[name] if is_item else getattr(config, name)
+    is_item, name = last
+    if is_item:
+        config[name] = value
+    elif not hasattr(config, name):
+        raise AttributeError(f"there is no field {name!r} here")
+    else:
+        setattr(config, name, value)
+
+
+def _steps(node: ast.expr) -> list[tuple[bool, Any]]:
+    """The attributes and items that lead from the configuration to a field: (whether an item, its name)."""
+    match node:
+        case ast.Name():
+            return []
+        case ast.Attribute(value=inner, attr=name):
+            return [*_steps(inner), (False, name)]
+        case ast.Subscript(value=inner, slice=ast.Constant(value=name)):
+            return [*_steps(inner), (True, name)]
+    raise ValueError("the name of a field may hold only dots and [\"name\"]")
