@@ -92,6 +92,29 @@ class Exposure:
         """The image's box in parent coordinates."""
         return Box.from_shape(self.image.shape, start=(self.y0, self.x0))
 
+    def cutout(self, box: Box) -> Exposure:
+        """Return a part of the image, with pixels, mask planes and metadata of its own, in the same coordinates.
+
+        Parameters
+        ----------
+        box
+            The part, in parent coordinates; clipped to the image.
+
+        Raises
+        ------
+        ValueError
+            Raised if the box does not touch the image.
+        """
+        y0, y1 = max(box.y.start, self.y0), min(box.y.stop, self.y0 + self.image.shape[0])
+        x0, x1 = max(box.x.start, self.x0), min(box.x.stop, self.x0 + self.image.shape[1])
+        if y0 >= y1 or x0 >= x1:
+            raise ValueError(f"{box} does not touch the image, which covers {self.bbox}")
+        at = slice(y0 - self.y0, y1 - self.y0), slice(x0 - self.x0, x1 - self.x0)
+        part = replace(
+            self, image=self.image[at], mask=self.mask[at], variance=self.variance[at], x0=x0, y0=y0
+        )
+        return part.copy()
+
     def copy(self) -> Exposure:
         """Return a copy with pixels, mask planes and metadata of its own; calibrations, which never change, are shared."""
         return replace(

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from lsst.images import Box
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .exposure import Exposure
 
 __all__ = ["PEAK_DTYPE", "Footprint", "Footprints", "HeavyPixels", "normalize_spans", "span_pixels"]
 
@@ -75,7 +79,11 @@ def span_pixels(spans: Spans) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     lengths = (spans[:, 2] - spans[:, 1] + 1).astype(np.intp)
     y = np.repeat(spans[:, 0].astype(np.intp), lengths)
     begin = np.cumsum(lengths) - lengths
-    x = np.arange(lengths.sum(), dtype=np.intp) - np.repeat(begin, lengths) + np.repeat(spans[:, 1].astype(np.intp), lengths)
+    x = (
+        np.arange(lengths.sum(), dtype=np.intp)
+        - np.repeat(begin, lengths)
+        + np.repeat(spans[:, 1].astype(np.intp), lengths)
+    )
     return y, x
 
 
@@ -128,15 +136,40 @@ class Footprint:
         s = self.spans
         return bool(((s[:, 0] == y) & (s[:, 1] <= x) & (x <= s[:, 2])).any())
 
+    def pixels(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the pixels, row by row, as ``(y, x)`` index arrays of shape ``(area,)``, parent coordinates."""
+        return span_pixels(self.spans)
+
     def mask(self) -> NDArray[np.bool_]:
         """Return the footprint as a boolean image over its `bbox`."""
+        return self.expand(np.ones(self.area, bool), fill=False)
+
+    def expand[T: np.generic](self, values: NDArray[T], fill: float = np.nan) -> NDArray[T]:
+        """Lay values of the footprint's pixels out as an image over its `bbox`.
+
+        Parameters
+        ----------
+        values
+            Shape ``(area,)``, row by row as `pixels`, for instance ``footprint.heavy.mask``.
+        fill
+            Value of pixels outside the footprint; the type of ``values`` must hold it.
+
+        Raises
+        ------
+        ValueError
+            Raised if there are not as many values as pixels.
+        """
+        if len(values) != self.area:
+            raise ValueError(f"{len(values)} values for a footprint of {self.area} pixels")
         box = self.bbox
-        out = np.zeros(tuple(box.shape), bool)
-        y, x = span_pixels(self.spans)
-        out[y - box.y.start, x - box.x.start] = True
+        out = np.full(tuple(box.shape), fill, values.dtype)
+        y, x = self.pixels()
+        out[y - box.y.start, x - box.x.start] = values
         return out
 
-    def extract(self, image: NDArray[np.generic], x0: int = 0, y0: int = 0, fill: float = np.nan) -> NDArray[np.generic]:
+    def extract[T: np.generic](
+        self, image: NDArray[T], x0: int = 0, y0: int = 0, fill: float = np.nan
+    ) -> NDArray[T]:
         """Cut the footprint out of an image.
 
         Parameters
@@ -153,13 +186,77 @@ class Footprint:
         ndarray
             Shape of `bbox`.
         """
-        box = self.bbox
-        out = np.full(tuple(box.shape), fill, image.dtype)
-        y, x = span_pixels(self.spans)
-        inside = (y >= y0) & (y < y0 + image.shape[0]) & (x >= x0) & (x < x0 + image.shape[1])
-        y, x = y[inside], x[inside]
-        out[y - box.y.start, x - box.x.start] = image[y - y0, x - x0]
-        return out
+        inside, (y, x) = self._inside(image.shape, x0, y0)
+        values = np.full(self.area, fill, image.dtype)
+        values[inside] = image[y, x]
+        return self.expand(values, fill)
+
+    def own_image(self, fill: float = np.nan) -> NDArray[np.float32]:
+        """Return the pixels that the footprint owns, such as a child's share of a blend, as an image over its `bbox`.
+
+        Parameters
+        ----------
+        fill
+            Value of pixels outside the footprint.
+
+        Raises
+        ------
+        ValueError
+            Raised if the footprint holds no pixels.
+        """
+        return self.expand(self._heavy().image, fill)
+
+    def insert(self, image: NDArray[np.float32], x0: int = 0, y0: int = 0) -> None:
+        """Write the pixels that the footprint owns into an image, in place; those off the image are left out.
+
+        Parameters
+        ----------
+        image
+            Shape ``(ny, nx)``.
+        x0, y0
+            Parent coordinates of the image's first pixel.
+
+        Raises
+        ------
+        ValueError
+            Raised if the footprint holds no pixels.
+        """
+        inside, (y, x) = self._inside(image.shape, x0, y0)
+        image[y, x] = self._heavy().image[inside]
+
+    def with_pixels(self, exposure: Exposure) -> Footprint:
+        """Return the footprint owning what an exposure has there.
+
+        Parameters
+        ----------
+        exposure
+            The image.
+
+        Raises
+        ------
+        ValueError
+            Raised if the footprint is not within the image.
+        """
+        inside, at = self._inside(exposure.image.shape, exposure.x0, exposure.y0)
+        if not inside.all():
+            raise ValueError(f"{(~inside).sum()} of {self.area} pixels lie off the image")
+        return Footprint(
+            self.spans, self.peaks, HeavyPixels(exposure.image[at], exposure.mask[at], exposure.variance[at])
+        )
+
+    def _heavy(self) -> HeavyPixels:
+        if self.heavy is None:
+            raise ValueError("this footprint holds no pixels of its own")
+        return self.heavy
+
+    def _inside(
+        self, shape: tuple[int, ...], x0: int, y0: int
+    ) -> tuple[NDArray[np.bool_], tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Return which pixels are on an image, and the array indices of those."""
+        y, x = self.pixels()
+        y, x = y - y0, x - x0
+        inside = (y >= 0) & (y < shape[0]) & (x >= 0) & (x < shape[1])
+        return inside, (y[inside], x[inside])
 
 
 def _offsets(lengths: Iterable[int]) -> NDArray[np.int64]:
