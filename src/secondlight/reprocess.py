@@ -110,7 +110,9 @@ class ReprocessVisitImageConfig(Config):
             "ext_shapeHSM_HigherOrderMomentsPSF",
             "ext_shapeHSM_HigherOrderMomentsSource",
             "ext_shapeHSM_HsmPsfMomentsDebiased",
+            "ext_shapeHSM_HsmShapeRegauss",
         ]
+        self.measurement.plugins["ext_shapeHSM_HsmShapeRegauss"].deblendNChild = "deblend_nChild"
         self.measurement.plugins["base_Jacobian"].pixelScale = 0.2
         self.measurement.slots.shape = "ext_shapeHSM_HsmSourceMoments"
         self.measurement.slots.psfShape = "ext_shapeHSM_HsmPsfMoments"

@@ -11,7 +11,7 @@ from ._jit import jit
 from .pixels import Pixels, show
 from .variance import ellipse_row, select
 
-__all__ = ["NO_GOOD_PIXELS", "clipped_moments", "local_backgrounds"]
+__all__ = ["NO_GOOD_PIXELS", "clipped_moments", "local_backgrounds", "quantile"]
 
 #: Flag bit: no pixel left to measure.
 NO_GOOD_PIXELS = 1
@@ -21,8 +21,16 @@ _IQ_TO_STDEV = 0.741301109252802
 
 
 @jit
-def _quantile(values: NDArray[np.float32], fraction: float) -> float:
-    """Quantile, linear between neighbouring ranks; reorders."""
+def quantile(values: NDArray[np.float32], fraction: float) -> float:
+    """Return a quantile, linear between neighbouring ranks.
+
+    Parameters
+    ----------
+    values
+        Shape ``(n,)``, no NaN, n ≥ 1; reordered.
+    fraction
+        0.5 for the median.
+    """
     place = fraction * (len(values) - 1)
     k = int(place)
     select(values, k)
@@ -54,8 +62,8 @@ def clipped_moments(values: NDArray[np.float32], num_sigma: float, num_iter: int
         Both NaN if the clipping left too little; the latter NaN of a single value.
     """
     total = len(values)
-    center = _quantile(values, 0.5)
-    half = num_sigma * _IQ_TO_STDEV * (_quantile(values, 0.75) - _quantile(values, 0.25))
+    center = quantile(values, 0.5)
+    half = num_sigma * _IQ_TO_STDEV * (quantile(values, 0.75) - quantile(values, 0.25))
     mean = variance = math.nan
     for iteration in range(num_iter):
         if iteration > 0:

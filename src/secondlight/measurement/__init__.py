@@ -27,6 +27,10 @@ from . import higher_order_moments_psf as higher_order_moments_psf
 from . import higher_order_moments_source as higher_order_moments_source
 from . import hsm_psf_moments as hsm_psf_moments
 from . import hsm_psf_moments_debiased as hsm_psf_moments_debiased
+from . import hsm_shape_bj as hsm_shape_bj
+from . import hsm_shape_ksb as hsm_shape_ksb
+from . import hsm_shape_linear as hsm_shape_linear
+from . import hsm_shape_regauss as hsm_shape_regauss
 from . import hsm_source_moments as hsm_source_moments
 from . import hsm_source_moments_round as hsm_source_moments_round
 from . import jacobian as jacobian
