@@ -7,7 +7,8 @@ import pytest
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
 needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason=f"recorded runs and real data are not beside the checkout (looked for {SHARED.name}/)"
+    not SHARED.is_dir(),
+    reason=f"recorded runs and real data are not beside the checkout (looked for {SHARED.name}/)",
 )
 
 
