@@ -35,7 +35,8 @@ def match_calib_sources(
     catalog
         Sources with ``coord_ra``, ``coord_dec`` [rad]; rows without a finite position match nothing.
     calib
-        Columns ``coord_ra``, ``coord_dec`` [rad], ``detector`` and the flags.
+        Columns ``coord_ra``, ``coord_dec`` [rad], ``detector`` and the flags; rows without a finite position match
+        nothing either.
     detector
         Calibration sources of other detectors are left out.
     radius
@@ -49,7 +50,8 @@ def match_calib_sources(
     int
         How many calibration sources found their source.
     """
-    use = np.asarray(calib["detector"]) == detector
+    ra, dec = (np.asarray(calib[name], np.float64) for name in ("coord_ra", "coord_dec"))
+    use = (np.asarray(calib["detector"]) == detector) & np.isfinite(ra) & np.isfinite(dec)
     finite = np.isfinite(catalog["coord_ra"]) & np.isfinite(catalog["coord_dec"])
     rows = np.flatnonzero(finite)
     if not use.any() or not len(rows):
@@ -59,9 +61,7 @@ def match_calib_sources(
     if degrees_for_radians:
         unit = np.pi / 180.0
     mine = _unit_vectors(unit * catalog["coord_ra"][rows], unit * catalog["coord_dec"][rows])
-    theirs = _unit_vectors(
-        unit * np.asarray(calib["coord_ra"], float)[use], unit * np.asarray(calib["coord_dec"], float)[use]
-    )
+    theirs = _unit_vectors(unit * ra[use], unit * dec[use])
     distance, nearest = cKDTree(mine).query(theirs, k=1)
     # a chord of length c spans the angle 2 asin(c / 2)
     found = distance <= 2.0 * np.sin(limit / 2.0)

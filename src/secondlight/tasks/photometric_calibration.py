@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from lsst.images import NoOverlapError
 
 from .. import threads
 from ..model.catalog import SourceCatalog
@@ -29,6 +30,7 @@ def calibrate_image(exposure: Exposure, photo_calib: PhotoCalib) -> None:
     photo_calib
         Calibration [nJy/count].
     """
+    exposure.unit = "nJy"
     image, variance = exposure.image, exposure.variance
     if photo_calib.is_constant:
         mean = np.float32(photo_calib.mean)
@@ -38,7 +40,10 @@ def calibrate_image(exposure: Exposure, photo_calib: PhotoCalib) -> None:
             variance[start:stop] *= mean * mean
 
     else:
-        overlap = photo_calib.field.bounds.bbox.intersection(exposure.bbox)
+        try:
+            overlap = photo_calib.field.bounds.bbox.intersection(exposure.bbox)
+        except NoOverlapError:
+            return
         columns = slice(overlap.x.start - exposure.x0, overlap.x.stop - exposure.x0)
         x = np.arange(overlap.x.start, overlap.x.stop, dtype=float)
 
@@ -56,7 +61,6 @@ def calibrate_image(exposure: Exposure, photo_calib: PhotoCalib) -> None:
             variance[rows, columns] = once * value
 
     threads.map_chunks(scale, image.shape[0], _ROWS)
-    exposure.unit = "nJy"
 
 
 def divide_by_mean(exposure: Exposure, photo_calib: PhotoCalib) -> None:
@@ -76,10 +80,10 @@ def divide_by_mean(exposure: Exposure, photo_calib: PhotoCalib) -> None:
 
 
 def _flux_bases(schema: Schema) -> list[str]:
-    """Names of the fluxes to calibrate, without their suffix, alphabetically."""
-    return sorted(
-        n.removesuffix(_SUFFIX) for n in schema.names if n.endswith(_SUFFIX) and len(n) > len(_SUFFIX) + 1
-    )
+    """Names of the fluxes to calibrate, without their suffix, in alphabetical order of their columns."""
+    # sorted with the suffix: a_b_instFlux comes before a_instFlux
+    fluxes = sorted(n for n in schema.names if n.endswith(_SUFFIX) and len(n) > len(_SUFFIX) + 1)
+    return [n.removesuffix(_SUFFIX) for n in fluxes]
 
 
 def declare_calibrated(schema: Schema) -> None:
