@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .._jit import jit
 
-__all__ = ["CHUNK", "cap_chunk", "make_monotonic"]
+__all__ = ["CHUNK", "cast_shadows", "copy_rings", "make_monotonic", "wedges"]
 
 #: Rings in a chunk, and the length of a shadow.
 CHUNK = 5
@@ -32,35 +32,34 @@ def _round(value: float) -> int:
 
 
 @jit
-def _cap_columns(
-    out: NDArray[np.float32],
-    cap: np.float32,
-    y: int,
-    x: int,
-    dy: int,
-    dx: int,
-    low: int,
-    high: int,
-    left: int,
-    right: int,
-) -> None:
-    """Cast the shadow of a pixel on the left or right side of its ring; the image's transpose serves the others."""
-    first = dy / dx - _OPENING
-    last = first + 2.0 * _OPENING
-    sign = 1 if dx > 0 else -1
-    for step in range(1, CHUNK + 1):
-        xx = x + sign * step
-        if xx < left or xx > right:
-            return
-        a, b = sign * _round(step * first), sign * _round(step * last)
-        if a > b:
-            a, b = b, a
-        for yy in range(max(y + a, low), min(y + b, high) + 1):
-            out[yy, xx] = min(out[yy, xx], cap)
+def wedges(rings: int) -> NDArray[np.int16]:
+    """Tabulate the shadows of pixels on the right side of their rings.
+
+    Parameters
+    ----------
+    rings
+        Rings 0 to ``rings - 1`` are tabulated.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(rings**2, 10)``. Row ``L**2 + L + y`` is for the pixel y rows above the peak in ring L; it holds, for
+        each of the next five columns, how many rows above the pixel the shadow begins and ends.
+    """
+    table = np.zeros((rings * rings, 2 * CHUNK), np.int16)
+    for ring in range(1, rings):
+        for y in range(-ring, ring + 1):
+            first = y / ring - _OPENING
+            last = first + 2.0 * _OPENING
+            row = table[ring * ring + ring + y]
+            for step in range(1, CHUNK + 1):
+                row[2 * step - 2] = _round(step * first)
+                row[2 * step - 1] = _round(step * last)
+    return table
 
 
 @jit
-def cap_chunk(
+def copy_rings(
     template: NDArray[np.float32],
     before: NDArray[np.float32],
     cy: int,
@@ -71,14 +70,14 @@ def cap_chunk(
     left: int,
     right: int,
 ) -> bool:
-    """Cast the shadows of the five rings from ``ring`` on.
+    """Copy the five rings from ``ring`` on.
 
     Parameters
     ----------
     template
-        Changed in place: the pixels of the rings up to ``ring + 9``.
+        The template.
     before
-        Of the same shape: receives the five rings as they were.
+        Of the same shape: receives the rings.
     cy, cx
         The peak.
     ring
@@ -89,14 +88,13 @@ def cap_chunk(
     Returns
     -------
     bool
-        Whether any pixel of the five rings was not 0. If none, and ``ring`` is 5 or more, all pixels outside of them are 0
-        from now on (if none is negative): from the second ring on shadows leave no gaps.
+        Whether any pixel of the five rings is not 0. If none, and ``ring`` is 5 or more, casting shadows would make all
+        pixels outside of them 0 (those that are not negative): from the second ring on shadows leave no gaps.
     """
     outer = ring + CHUNK - 1
-    y0, y1 = max(cy - outer, low), min(cy + outer, high)
     x0, x1 = max(cx - outer, left), min(cx + outer, right)
     lit = False
-    for y in range(y0, y1 + 1):
+    for y in range(max(cy - outer, low), min(cy + outer, high) + 1):
         whole = abs(y - cy) >= ring
         x = x0
         while x <= x1:
@@ -108,26 +106,93 @@ def cap_chunk(
             if value != 0:
                 lit = True
             x += 1
-    turned = template.T
-    for size in range(max(ring, 1), outer + 1):
-        # the first corner of each side, going round from (right, bottom), is that side's
-        x = cx + size
-        if x <= right:
-            for y in range(max(cy - size, low), min(cy + size - 1, high) + 1):
-                _cap_columns(template, before[y, x], y, x, y - cy, size, low, high, left, right)
-        x = cx - size
-        if x >= left:
-            for y in range(max(cy - size + 1, low), min(cy + size, high) + 1):
-                _cap_columns(template, before[y, x], y, x, y - cy, -size, low, high, left, right)
-        y = cy + size
-        if y <= high:
-            for x in range(max(cx - size + 1, left), min(cx + size, right) + 1):
-                _cap_columns(turned, before[y, x], x, y, x - cx, size, left, right, low, high)
-        y = cy - size
-        if y >= low:
-            for x in range(max(cx - size, left), min(cx + size - 1, right) + 1):
-                _cap_columns(turned, before[y, x], x, y, x - cx, -size, left, right, low, high)
     return lit
+
+
+@jit
+def _cast(
+    out: NDArray[np.float32],
+    cap: np.float32,
+    y: int,
+    x: int,
+    sign: int,
+    wedge: NDArray[np.int16],
+    low: int,
+    high: int,
+    steps: int,
+) -> None:
+    """Cast the shadow of a pixel to the right, or to the left if ``sign`` is −1, over ``steps`` columns."""
+    for step in range(steps):
+        xx = x + sign * (step + 1)
+        first, last = y + sign * wedge[2 * step], y + sign * wedge[2 * step + 1]
+        if sign < 0:
+            first, last = last, first
+        for yy in range(max(first, low), min(last, high) + 1):
+            out[yy, xx] = min(out[yy, xx], cap)
+
+
+@jit
+def _cast_sides(
+    out: NDArray[np.float32],
+    before: NDArray[np.float32],
+    cy: int,
+    cx: int,
+    size: int,
+    table: NDArray[np.int16],
+    low: int,
+    high: int,
+    left: int,
+    right: int,
+    corner: int,
+) -> None:
+    """Cast the shadows of the right and left sides of a ring.
+
+    Of its two corners the right side has the lower one if ``corner`` is 0, the upper one if it is 1; the left side has the
+    other one.
+    """
+    middle = size * size + size
+    x = cx + size
+    steps = min(CHUNK, right - x)
+    if steps > 0:
+        for y in range(max(cy - size + corner, low), min(cy + size - 1 + corner, high) + 1):
+            _cast(out, before[y, x], y, x, 1, table[middle + y - cy], low, high, steps)
+    x = cx - size
+    steps = min(CHUNK, x - left)
+    if steps > 0:
+        for y in range(max(cy - size + 1 - corner, low), min(cy + size - corner, high) + 1):
+            _cast(out, before[y, x], y, x, -1, table[middle - y + cy], low, high, steps)
+
+
+@jit
+def cast_shadows(
+    template: NDArray[np.float32],
+    before: NDArray[np.float32],
+    cy: int,
+    cx: int,
+    ring: int,
+    table: NDArray[np.int16],
+    low: int,
+    high: int,
+    left: int,
+    right: int,
+) -> None:
+    """Cast the shadows of the five rings from ``ring`` on.
+
+    Parameters
+    ----------
+    template
+        Changed in place: the pixels of the rings up to ``ring + 9``.
+    before
+        Of the same shape: the five rings as `copy_rings` found them.
+    table
+        `wedges` of all these rings.
+    cy, cx, ring, low, high, left, right
+        As for `copy_rings`.
+    """
+    for size in range(max(ring, 1), ring + CHUNK):
+        _cast_sides(template, before, cy, cx, size, table, low, high, left, right, 0)
+        # upper and lower side are right and left side of the transpose, with the other two corners
+        _cast_sides(template.T, before.T, cx, cy, size, table, left, right, low, high, 1)
 
 
 @jit
@@ -143,5 +208,8 @@ def make_monotonic(template: NDArray[np.float32], cy: int, cx: int) -> None:
     """
     h, w = template.shape
     before = np.empty_like(template)
-    for ring in range(0, max(cy, h - cy, cx, w - cx), CHUNK):
-        cap_chunk(template, before, cy, cx, ring, 0, h - 1, 0, w - 1)
+    reach = max(cy, h - cy, cx, w - cx)
+    table = wedges(reach + CHUNK)
+    for ring in range(0, reach, CHUNK):
+        copy_rings(template, before, cy, cx, ring, 0, h - 1, 0, w - 1)
+        cast_shadows(template, before, cy, cx, ring, table, 0, h - 1, 0, w - 1)

@@ -3,7 +3,7 @@
 A point source is its PSF. For any other the chain is: the symmetric part of the image, continued at the edge if need be;
 median smoothing; monotonicity; spans cut to where the template is not 0. Peaks are independent of each other, and most
 templates end near their peak, so all of it is done in a window that grows only when the template has not ended in it: once
-five rings in a row are 0, the shadows of `cap_chunk` blacken all that is outside. That is exact, and it keeps blends that
+five rings in a row are 0, the shadows of `cast_shadows` blacken all that is outside. That is exact, and it keeps blends that
 cover a whole image affordable.
 """
 
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from .._jit import jit
 from .edge import Ramps, ramped_value
-from .median import median_of_square
-from .monotonic import CHUNK, cap_chunk
+from .median import MARGIN, median_of_squares
+from .monotonic import CHUNK, cast_shadows, copy_rings, wedges
 from .psf_fit import Peaks, Stamps
 from .regions import Regions, contains, view
 from .symmetric import Outline, extent, is_inside, is_patched, smaller
@@ -39,8 +39,11 @@ KIND_SYMMETRIC = 2
 KIND_PATCHED = 3
 KIND_RAMPED = 4
 
-#: Half the side of the first window: holds the templates of most sources.
-_FIRST_WINDOW = 16
+#: Pixels that a median is taken of.
+_SQUARE = (2 * MARGIN + 1) ** 2
+
+#: Half the side of the first window: two chunks of rings and their shadows.
+_FIRST_WINDOW = 3 * CHUNK - 1
 
 
 class Templates(NamedTuple):
@@ -118,47 +121,55 @@ def _fill_symmetric(
 
 
 @jit
-def _window(
-    image: NDArray[np.float32],
-    outline: Outline,
-    inner: Outline,
-    ramps: Ramps,
-    r: int,
-    smooth: bool,
-    defects: bool,
-    half: int,
-    old: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Return the smoothed template within ``half`` of the peak; the middle of it is ``old``, in which work has begun."""
+def _enlarged(old: NDArray[np.float32], half: int) -> NDArray[np.float32]:
+    """Return a square of zeros with ``old`` in its middle."""
     size = 2 * half + 1
-    done = (old.shape[0] - 1) // 2 if old.size else -1
+    margin = (size - old.shape[0]) // 2
     out = np.zeros((size, size), np.float32)
-    low, high, left, right = outline.low, outline.high, outline.left, outline.right
-    if not smooth or high - low < 4 or right - left < 4:
-        _fill_symmetric(image, outline, inner, ramps, r, defects, half, done, out)
-    else:
-        raw = np.zeros((size + 4, size + 4), np.float32)
-        # the median of a new pixel looks two pixels into what is done
-        _fill_symmetric(image, outline, inner, ramps, r, defects, half + 2, done - 2, raw)
-        work = np.empty(25, np.float32)
-        cy, cx = outline.cy, outline.cx
-        last = right - 3 if defects else right - 2
-        for y in range(max(cy - half, low), min(cy + half, high) + 1):
-            near = abs(y - cy) <= done
-            x = max(cx - half, left)
-            while x <= min(cx + half, right):
-                if near and abs(x - cx) <= done:
-                    x = cx + done + 1
-                    continue
-                i, j = y - cy + half, x - cx + half
-                if low + 2 <= y <= high - 2 and left + 2 <= x <= last:
-                    out[i, j] = median_of_square(raw, i + 2, j + 2, work)
-                else:
-                    out[i, j] = raw[i + 2, j + 2]
-                x += 1
-    if done >= 0:
-        out[half - done : half + done + 1, half - done : half + done + 1] = old
+    for i in range(old.shape[0]):
+        for j in range(old.shape[1]):
+            out[margin + i, margin + j] = old[i, j]
     return out
+
+
+@jit
+def _smooth(
+    raw: NDArray[np.float32],
+    outline: Outline,
+    columns_lost: int,
+    half: int,
+    done: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Fill the window ``out``, except within ``done`` of the peak, with running medians of ``raw``, two pixels larger.
+
+    The margin of the template stays as it is, and at its right ``columns_lost`` columns more.
+    """
+    cy, cx = outline.cy, outline.cx
+    low, high = max(outline.low - cy, -half), min(outline.high - cy, half)
+    left, right = max(outline.left - cx, -half), min(outline.right - cx, half)
+    for y in range(low, high + 1):
+        for x in range(left, right + 1):
+            if abs(y) > done or abs(x) > done:
+                out[half + y, half + x] = raw[half + MARGIN + y, half + MARGIN + x]
+    low, high = max(low, outline.low - cy + MARGIN), min(high, outline.high - cy - MARGIN)
+    left = max(left, outline.left - cx + MARGIN)
+    right = min(right, outline.right - cx - MARGIN - columns_lost)
+    work = np.empty((_SQUARE, 2 * half + 1), np.float32)
+    middle = half + MARGIN
+    smoothed = np.empty_like(raw)
+    for y0, y1, x0, x1 in (
+        (low, min(high, -done - 1), left, right),
+        (max(low, done + 1), high, left, right),
+        (max(low, -done), min(high, done), left, min(right, -done - 1)),
+        (max(low, -done), min(high, done), max(left, done + 1), right),
+    ):
+        if y0 > y1 or x0 > x1:
+            continue
+        median_of_squares(raw, middle + y0, middle + y1, middle + x0, middle + x1, work, smoothed)
+        for y in range(y0, y1 + 1):
+            for x in range(x0, x1 + 1):
+                out[half + y, half + x] = smoothed[middle + y, middle + x]
 
 
 @jit
@@ -175,31 +186,36 @@ def _monotonic_template(
     cy, cx = outline.cy, outline.cx
     low, high, left, right = outline.low, outline.high, outline.left, outline.right
     reach = max(cy - low, high - cy, cx - left, right - cx)
-    half = min(_FIRST_WINDOW, reach)
-    empty = np.empty((0, 0), np.float32)
-    window = _window(image, outline, inner, ramps, r, smooth, defects, half, empty)
-    before = np.empty_like(window)
+    smooth = smooth and high - low >= 2 * MARGIN and right - left >= 2 * MARGIN
+    margin = MARGIN if smooth else 0  # of the raw template around the window
     may_be_negative = outline.patch and defects
+    raw = window = before = np.zeros((0, 0), np.float32)
+    table = wedges(0)
+    half = -1
     ring = 0
+    y0 = y1 = x0 = x1 = 0
     while ring <= reach:
-        needed = min(ring + 2 * CHUNK - 1, reach)
-        if needed > half:
-            half = min(max(2 * half, needed), reach)
-            window = _window(image, outline, inner, ramps, r, smooth, defects, half, window)
-            before = np.empty_like(window)
-        lit = cap_chunk(
-            window,
-            before,
-            half,
-            half,
-            ring,
-            max(low - cy, -half) + half,
-            min(high - cy, half) + half,
-            max(left - cx, -half) + half,
-            min(right - cx, half) + half,
-        )
-        if not lit and ring >= CHUNK and not may_be_negative:
-            return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring]
+        # shadows reach five rings beyond the five that cast them; if those turn out to be dark, nothing beyond is needed
+        for needed in (ring + CHUNK - 1, ring + 2 * CHUNK - 1):
+            if min(needed, reach) > half:
+                done = half
+                half = min(max(half + half // 4, needed, _FIRST_WINDOW), reach)
+                raw = _enlarged(raw, half + margin)
+                raw_done = done + margin if done >= 0 else -1
+                _fill_symmetric(image, outline, inner, ramps, r, defects, half + margin, raw_done, raw)
+                if smooth:
+                    window = _enlarged(window, half)
+                    _smooth(raw, outline, 1 if defects else 0, half, done, window)
+                else:
+                    window = raw
+                before = np.empty_like(window)
+                table = wedges(half + CHUNK)
+                y0, y1 = max(low - cy, -half) + half, min(high - cy, half) + half
+                x0, x1 = max(left - cx, -half) + half, min(right - cx, half) + half
+            lit = copy_rings(window, before, half, half, ring, y0, y1, x0, x1)
+            if not lit and ring >= CHUNK and not may_be_negative:
+                return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring]
+        cast_shadows(window, before, half, half, ring, table, y0, y1, x0, x1)
         ring += CHUNK
     return window
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from secondlight import threads
 from secondlight.kernels.deblend.psf_fit import Peaks, Stamps
 from secondlight.kernels.deblend.regions import Regions, paint
 from secondlight.model.exposure import Exposure
-from secondlight.model.footprints import Footprint
+from secondlight.model.footprints import Footprints
 from secondlight.model.psf import BatchPsf
 
-__all__ = ["BLEND_CHUNK", "Blends", "batches", "draw_stamps", "offsets", "paint_regions"]
+__all__ = ["BLEND_CHUNK", "Blends", "batches", "draw_stamps", "offsets", "paint_regions", "ranges"]
 
 #: Blends that a thread takes at a time where blends are independent.
 BLEND_CHUNK = 16
@@ -35,25 +34,39 @@ def offsets(lengths: ArrayLike) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(np.asarray(lengths, np.int64))]).astype(np.int64)
 
 
-def paint_regions(spans: Sequence[NDArray[np.int32]], boxes: NDArray[np.int64]) -> Regions:
+def ranges(start: NDArray[np.int64], chosen: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices of what belongs to some of the items, and where each of those begins among them.
+
+    Parameters
+    ----------
+    start
+        Shape ``(n + 1,)``: where items begin, as from `offsets`.
+    chosen
+        Which items.
+    """
+    chosen = np.asarray(chosen, np.int64)
+    lengths = start[chosen + 1] - start[chosen]
+    bounds = offsets(lengths)
+    index = np.arange(bounds[-1]) + np.repeat(start[chosen] - bounds[:-1], lengths)
+    return np.asarray(index, np.int64), bounds
+
+
+def paint_regions(
+    spans: NDArray[np.int32], span_start: NDArray[np.int64], boxes: NDArray[np.int64]
+) -> Regions:
     """Paint footprints into boxes.
 
     Parameters
     ----------
-    spans
-        Of each footprint, shape ``(m, 3)``.
+    spans, span_start
+        The footprints, in the indices of the image.
     boxes
         Shape ``(n, 4)``: y and x of the first pixel, height and width.
     """
     start = offsets(boxes[:, 2] * boxes[:, 3])
     regions = Regions(np.zeros(start[-1], np.uint8), start, boxes)
-    paint(regions, np.concatenate([np.empty((0, 3), np.int32), *spans]), offsets([len(s) for s in spans]))
+    paint(regions, spans, span_start)
     return regions
-
-
-def _box(spans: NDArray[np.int32]) -> tuple[int, int, int, int]:
-    y0, x0 = int(spans[:, 0].min()), int(spans[:, 1].min())
-    return y0, x0, int(spans[:, 0].max()) - y0 + 1, int(spans[:, 2].max()) - x0 + 1
 
 
 @dataclass(frozen=True)
@@ -62,10 +75,12 @@ class Blends:
 
     Parameters
     ----------
+    x0, y0
+        Parent coordinates of the image's first pixel.
     footprints
-        Of each, in parent coordinates.
-    spans
-        Of each, in the indices of the image.
+        The blends, in parent coordinates.
+    spans, span_start
+        Their spans, in the indices of the image.
     regions, peaks
         The same as the kernels want them.
     fwhm
@@ -74,8 +89,10 @@ class Blends:
         Shape ``(peaks,)``: which peaks to deblend.
     """
 
-    footprints: Sequence[Footprint]
-    spans: Sequence[NDArray[np.int32]]
+    x0: int
+    y0: int
+    footprints: Footprints
+    spans: NDArray[np.int32]
     regions: Regions
     peaks: Peaks
     fwhm: NDArray[np.float64]
@@ -85,7 +102,8 @@ class Blends:
     def prepare(
         cls,
         exposure: Exposure,
-        footprints: Sequence[Footprint],
+        footprints: Footprints,
+        boxes: NDArray[np.int64],
         fwhm: NDArray[np.float64],
         max_peaks: int = 0,
     ) -> Blends:
@@ -96,7 +114,9 @@ class Blends:
         exposure
             Their image.
         footprints
-            Of each.
+            The blends, in parent coordinates.
+        boxes
+            Shape ``(n, 4)``: the box of each in the indices of the image: y and x of the first pixel, height and width.
         fwhm
             Width of the PSF in each [pixel].
         max_peaks
@@ -107,20 +127,18 @@ class Blends:
         ValueError
             Raised if a footprint is not within the image.
         """
-        shift = np.array([exposure.y0, exposure.x0, exposure.x0], np.int32)
-        spans = [f.spans - shift for f in footprints]
-        boxes = np.array([_box(s) for s in spans], np.int64).reshape(-1, 4)
         if (boxes[:, :2] < 0).any() or (boxes[:, :2] + boxes[:, 2:] > exposure.image.shape).any():
             raise ValueError("a footprint extends beyond the image")
-        counts = np.array([len(f.peaks) for f in footprints], np.int64)
-        start = offsets(counts)
-        peaks = np.concatenate([f.peaks for f in footprints])
-        blend = np.repeat(np.arange(len(counts)), counts)
+        spans = footprints.spans - np.array([exposure.y0, exposure.x0, exposure.x0], np.int32)
+        peaks, start = footprints.peaks, footprints.peak_offsets
+        blend = np.repeat(np.arange(len(footprints)), footprints.peak_counts)
         rank = np.arange(len(peaks)) - start[blend]
         return cls(
+            exposure.x0,
+            exposure.y0,
             footprints,
             spans,
-            paint_regions(spans, boxes),
+            paint_regions(spans, footprints.span_offsets, boxes),
             Peaks(
                 blend,
                 start,
@@ -166,11 +184,12 @@ def batches(counts: NDArray[np.int64], psf: BatchPsf) -> Iterator[tuple[int, int
         The blends of a part.
     """
     limit = max(_STAMP_BYTES // (8 * int(np.prod(psf.kernel_bbox.shape))), 1)
-    start = 0
+    ends = np.cumsum(counts)
+    start, done = 0, 0
     while start < len(counts):
-        stop = start + max(int(np.searchsorted(np.cumsum(counts[start:]), limit, side="right")), 1)
-        yield start, min(stop, len(counts))
-        start = stop
+        stop = max(int(np.searchsorted(ends, done + limit, side="right")), start + 1)
+        yield start, stop
+        start, done = stop, int(ends[stop - 1])
 
 
 def draw_stamps(exposure: Exposure, x: NDArray[np.float64], y: NDArray[np.float64]) -> Stamps:
@@ -189,10 +208,5 @@ def draw_stamps(exposure: Exposure, x: NDArray[np.float64], y: NDArray[np.float6
         return Stamps(np.zeros((0, *exposure.psf.kernel_bbox.shape)), none, none, np.zeros(0, np.bool_))
     stamps = exposure.psf.stellar_images(x + exposure.x0, y + exposure.y0)
     images = np.ascontiguousarray(stamps.images, np.float64)
-    usable = np.empty(len(x), np.bool_)
-
-    def work(start: int, stop: int) -> None:
-        usable[start:stop] = np.isfinite(images[start:stop]).all(axis=(1, 2))
-
-    threads.map_chunks(work, len(x), 256)
+    usable = np.isfinite(images.sum(axis=(1, 2)))
     return Stamps(images, stamps.x0 - exposure.x0, stamps.y0 - exposure.y0, usable)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,15 +13,16 @@ from lsst.pipe.base import Task
 from numpy.typing import NDArray
 
 from secondlight.errors import ProcessingError
+from secondlight.kernels.deblend.regions import AREA, BOX, N_DESCRIBED, SUM_X, SUM_Y, describe
 from secondlight.model.catalog import SourceCatalog
 from secondlight.model.exposure import Exposure
-from secondlight.model.footprints import Footprint, Footprints, HeavyPixels, span_pixels
+from secondlight.model.footprints import Footprints, HeavyPixels, span_pixels
 from secondlight.model.ids import IdFactory
 from secondlight.model.schema import Column, Schema
 from secondlight.model.spans import set_bits
 from secondlight.model.statistics import ImageStatistics
 
-from ._blends import Blends, batches, offsets
+from ._blends import Blends, batches, offsets, ranges
 from ._children import Deblended, deblend
 from ._config import SourceDeblendConfig
 
@@ -133,82 +135,70 @@ class SourceDeblendTask(Task):
             least, most = self.config.ciDeblendChildRange
             rows = rows[(counts[rows] >= least) & (counts[rows] <= most)]
             rows = rows[: self.config.ciNumParentsToDeblend]
-        rows = np.array([r for r in rows.tolist() if not self._left_alone(exposure, catalog, r)], np.int64)
-        parents = [catalog.footprints[r] for r in rows.tolist()]
-        fwhm = self._fwhm(exposure, parents)
-        usable = fwhm > 0
-        for i in np.flatnonzero(~usable).tolist():
-            self._fail(catalog, int(rows[i]), f"the PSF has a width of {fwhm[i]} there")
-        rows, fwhm = rows[usable], fwhm[usable]
-        parents = [p for p, good in zip(parents, usable, strict=True) if good]
-        most = int(self.config.maxNumberOfPeaks)
-        if self.config.reproduceReferenceDefects:
-            catalog["deblend_tooManyPeaks"][rows] = counts[rows] > most
-            most = 0
-        elif most > 0:
-            catalog["deblend_tooManyPeaks"][rows] = counts[rows] > most
         sigma = self._noise(exposure)
-        done: dict[int, Deblended] = {}
-        for start, stop in batches(counts[rows], exposure.psf):
-            part = slice(start, stop)
-            found = self._deblend(exposure, catalog, rows[part], parents[part], fwhm[part], sigma, most)
-            done.update(found)
+        parents = _Parents.describe(catalog.footprints, rows, exposure, list(self.config.maskLimits))
+        parents = parents[~self._leave_alone(exposure, catalog, parents)]
+        fwhm = self._fwhm(exposure, parents)
+        for i in np.flatnonzero(~(fwhm > 0)).tolist():
+            self._fail(catalog, int(parents.rows[i]), f"the PSF has a width of {fwhm[i]} there")
+        parents, fwhm = parents[fwhm > 0], fwhm[fwhm > 0]
+        n_peaks = parents.footprints.peak_counts
+        limit = int(self.config.maxNumberOfPeaks)
+        if self.config.reproduceReferenceDefects:
+            catalog["deblend_tooManyPeaks"][parents.rows] = n_peaks > limit
+            limit = 0
+        elif limit > 0:
+            catalog["deblend_tooManyPeaks"][parents.rows] = n_peaks > limit
+        done: list[tuple[NDArray[np.intp], Deblended]] = []
+        for start, stop in batches(n_peaks, exposure.psf):
+            part = np.arange(start, stop)
+            done += self._deblend(exposure, catalog, parents[part], fwhm[part], sigma, limit)
         children = _enter(catalog, done, ids, self._inherited)
-        self.metadata["parents"] = len(rows)
+        self.metadata["parents"] = len(parents.rows)
         self.metadata["children"] = children
-        self.log.info("Deblended %d of %d sources into %d", len(rows), len(counts), children)
+        self.log.info("Deblended %d of %d sources into %d", len(parents.rows), len(counts), children)
 
-    def _left_alone(self, exposure: Exposure, catalog: SourceCatalog, row: int) -> bool:
-        """Tell whether a blend is too large or too much masked; if so, enter that in its columns and in the mask."""
-        footprint = catalog.footprints[row]
-        if self._is_large(footprint):
-            catalog["deblend_parentTooBig"][row] = True
-        elif self._is_masked(footprint, exposure):
-            catalog["deblend_masked"][row] = True
-        else:
-            return False
-        catalog["deblend_skipped"][row] = True
-        if self.config.notDeblendedMask:
-            bits = exposure.mask_planes.bit(self.config.notDeblendedMask)
-            set_bits(exposure.mask, footprint.spans, bits, exposure.x0, exposure.y0)
-        box = footprint.bbox
-        catalog["deblend_peak_center_x"][row] = int(box.x.start + box.x.size / 2)
-        catalog["deblend_peak_center_y"][row] = int(box.y.start + box.y.size / 2)
-        catalog["deblend_nPeaks"][row] = len(footprint.peaks)
-        return True
-
-    def _is_large(self, footprint: Footprint) -> bool:
+    def _leave_alone(
+        self, exposure: Exposure, catalog: SourceCatalog, parents: _Parents
+    ) -> NDArray[np.bool_]:
+        """Tell which blends are too large or too much masked, and enter that in their columns and in the mask."""
         config = self.config
-        if config.maxFootprintArea > 0 and footprint.area > config.maxFootprintArea:
-            return True
-        if config.maxFootprintSize > 0 and max(footprint.bbox.shape) > config.maxFootprintSize:
-            return True
+        boxes = parents.boxes
+        large = np.zeros(len(boxes), np.bool_)
+        if config.maxFootprintArea > 0:
+            large |= parents.area > config.maxFootprintArea
+        if config.maxFootprintSize > 0:
+            large |= boxes[:, 2:].max(axis=1, initial=0) > config.maxFootprintSize
         if config.minFootprintAxisRatio > 0:
-            y, x = span_pixels(footprint.spans)
-            (xx, xy), (_, yy) = np.cov(x, y, bias=True)
-            mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
-            ratio = math.sqrt(max(mean - spread, 0.0) / (mean + spread))
-            return bool(ratio < config.minFootprintAxisRatio)
-        return False
+            ratios = [_axis_ratio(f.spans) for f in parents.footprints]
+            large |= np.array(ratios) < config.minFootprintAxisRatio
+        limits = np.array(list(config.maskLimits.values()), np.float64)
+        masked = ~large & (parents.masked > limits * parents.area[:, None]).any(axis=1)
+        skipped = large | masked
+        rows = parents.rows
+        catalog["deblend_parentTooBig"][rows[large]] = True
+        catalog["deblend_masked"][rows[masked]] = True
+        catalog["deblend_skipped"][rows[skipped]] = True
+        # the middle in parent coordinates, truncated
+        catalog["deblend_peak_center_y"][rows[skipped]] = (boxes[:, 0] + boxes[:, 2] / 2 + exposure.y0)[
+            skipped
+        ]
+        catalog["deblend_peak_center_x"][rows[skipped]] = (boxes[:, 1] + boxes[:, 3] / 2 + exposure.x0)[
+            skipped
+        ]
+        catalog["deblend_nPeaks"][rows[skipped]] = parents.footprints.peak_counts[skipped]
+        if skipped.any() and config.notDeblendedMask:
+            bits = exposure.mask_planes.bit(config.notDeblendedMask)
+            spans = parents.footprints.spans[
+                ranges(parents.footprints.span_offsets, np.flatnonzero(skipped))[0]
+            ]
+            set_bits(exposure.mask, spans, bits, exposure.x0, exposure.y0)
+        return skipped
 
-    def _is_masked(self, footprint: Footprint, exposure: Exposure) -> bool:
-        if not self.config.maskLimits:
-            return False
-        y, x = span_pixels(footprint.spans)
-        y, x = y - exposure.y0, x - exposure.x0
-        h, w = exposure.mask.shape
-        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-        mask = exposure.mask[y[inside], x[inside]]
-        return any(
-            np.count_nonzero(mask & exposure.mask_planes.bits([plane])) > limit * len(y)
-            for plane, limit in self.config.maskLimits.items()
-        )
-
-    def _fwhm(self, exposure: Exposure, parents: Sequence[Footprint]) -> NDArray[np.float64]:
+    def _fwhm(self, exposure: Exposure, parents: _Parents) -> NDArray[np.float64]:
         """Return the width of the PSF in the middle of each blend [pixel]; NaN where it cannot be measured."""
         assert exposure.psf is not None
-        centres = np.array([p.centroid for p in parents]).reshape(-1, 2)
-        xx, yy, xy = exposure.psf.moments(centres[:, 0], centres[:, 1]).T
+        xx, yy, xy = exposure.psf.moments(*parents.centroids.T).T
         with np.errstate(invalid="ignore"):
             return np.asarray(_FWHM * (xx * yy - xy * xy) ** 0.25, np.float64)
 
@@ -221,26 +211,23 @@ class SourceDeblendTask(Task):
         self,
         exposure: Exposure,
         catalog: SourceCatalog,
-        rows: NDArray[np.int64],
-        parents: Sequence[Footprint],
+        parents: _Parents,
         fwhm: NDArray[np.float64],
         sigma: float,
         max_peaks: int,
-    ) -> dict[int, Deblended]:
-        """Deblend some blends together or, if something goes wrong, each by itself; return what became of each row."""
+    ) -> list[tuple[NDArray[np.intp], Deblended]]:
+        """Deblend some blends together or, if something goes wrong, each by itself; return rows and what became of them."""
         try:
-            found = deblend(exposure, Blends.prepare(exposure, parents, fwhm, max_peaks), sigma, self.config)
-            return dict(zip(rows.tolist(), found, strict=True))
+            blends = Blends.prepare(exposure, parents.footprints, parents.boxes, fwhm, max_peaks)
+            return [(parents.rows, deblend(exposure, blends, sigma, self.config))]
         except Exception as error:
-            if len(rows) == 1:
-                self._fail(catalog, int(rows[0]), f"{type(error).__name__}: {error}")
-                return {}
-        done: dict[int, Deblended] = {}
-        for i in range(len(rows)):
-            one = slice(i, i + 1)
-            done.update(
-                self._deblend(exposure, catalog, rows[one], parents[one], fwhm[one], sigma, max_peaks)
-            )
+            if len(parents.rows) == 1:
+                self._fail(catalog, int(parents.rows[0]), f"{type(error).__name__}: {error}")
+                return []
+        done = []
+        for i in range(len(parents.rows)):
+            one = np.arange(i, i + 1)
+            done += self._deblend(exposure, catalog, parents[one], fwhm[one], sigma, max_peaks)
         return done
 
     def _fail(self, catalog: SourceCatalog, row: int, reason: str) -> None:
@@ -251,22 +238,93 @@ class SourceDeblendTask(Task):
         catalog["deblend_failed"][row] = True
 
 
+@dataclass(frozen=True)
+class _Parents:
+    """Sources with several peaks.
+
+    Parameters
+    ----------
+    rows
+        Shape ``(n,)``: their rows in the catalogue.
+    footprints
+        Their footprints.
+    area
+        Number of pixels.
+    centroids
+        Shape ``(n, 2)``: mean x and y, in parent coordinates.
+    boxes
+        Shape ``(n, 4)``: y and x of the first pixel in the indices of the image, height and width.
+    masked
+        Shape ``(n, p)``: number of pixels masked by each of some planes.
+    """
+
+    rows: NDArray[np.intp]
+    footprints: Footprints
+    area: NDArray[np.int64]
+    centroids: NDArray[np.float64]
+    boxes: NDArray[np.int64]
+    masked: NDArray[np.int64]
+
+    @classmethod
+    def describe(
+        cls, footprints: Footprints, rows: NDArray[np.intp], exposure: Exposure, planes: Sequence[str]
+    ) -> _Parents:
+        """Describe some footprints; ``planes`` are the mask planes to count."""
+        own = _of_rows(footprints, rows)
+        shift = np.array([exposure.y0, exposure.x0, exposure.x0], np.int32)
+        found = np.zeros((len(rows), N_DESCRIBED), np.int64)
+        masked = np.zeros((len(rows), len(planes)), np.int64)
+        bits = np.array([exposure.mask_planes.bits([plane]) for plane in planes], np.int64)
+        describe(own.spans - shift, own.span_offsets, exposure.mask, bits, found, masked)
+        area = found[:, AREA]
+        y0, x0, y1, x1 = found[:, BOX:].T
+        means = found[:, [SUM_X, SUM_Y]] / np.maximum(area, 1)[:, None] + [exposure.x0, exposure.y0]
+        return cls(rows, own, area, means, np.column_stack([y0, x0, y1 - y0 + 1, x1 - x0 + 1]), masked)
+
+    def __getitem__(self, chosen: NDArray[Any]) -> _Parents:
+        index = np.arange(len(self.rows))[chosen]
+        return _Parents(
+            self.rows[index],
+            _of_rows(self.footprints, index),
+            self.area[index],
+            self.centroids[index],
+            self.boxes[index],
+            self.masked[index],
+        )
+
+
+def _of_rows(footprints: Footprints, rows: NDArray[np.intp]) -> Footprints:
+    """Return some of the footprints, without pixels of their own."""
+    spans, span_start = ranges(footprints.span_offsets, rows)
+    peaks, peak_start = ranges(footprints.peak_offsets, rows)
+    return Footprints(span_start, footprints.spans[spans], peak_start, footprints.peaks[peaks])
+
+
+def _axis_ratio(spans: NDArray[np.int32]) -> float:
+    """Return the ratio of the axes of a region's second moments."""
+    y, x = span_pixels(spans)
+    (xx, xy), (_, yy) = np.cov(x, y, bias=True)
+    mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return math.sqrt(max(mean - spread, 0.0) / (mean + spread))
+
+
 def _enter(
-    catalog: SourceCatalog, done: Mapping[int, Deblended], ids: IdFactory, inherited: Sequence[str]
+    catalog: SourceCatalog,
+    done: Sequence[tuple[NDArray[np.intp], Deblended]],
+    ids: IdFactory,
+    inherited: Sequence[str],
 ) -> int:
     """Enter parents and children into the catalogue, in the order of the parents; return the number of children."""
-    rows = sorted(done)
-    if not rows:
+    if not done:
         return 0
-    results = [done[row] for row in rows]
-    numbers = [len(r.children) for r in results]
-    catalog["deblend_nChild"][rows] = numbers
-    catalog["deblend_skipped"][rows] = [r.skipped for r in results]
-    parents = np.repeat(rows, numbers)
-    footprints = Footprints.from_list([child for r in results for child in r.children])
+    rows = np.concatenate([r for r, _ in done])
+    parents = np.concatenate([r[d.blend] for r, d in done])
+    catalog["deblend_nChild"][rows] = np.bincount(parents, minlength=len(catalog))[rows]
+    catalog["deblend_skipped"][rows] = np.concatenate([d.skipped for _, d in done])
+    footprints = Footprints.concatenate([d.children for _, d in done])
     peaks = footprints.peaks
     values: dict[str, Any] = {
-        name: np.concatenate([r.columns[name] for r in results]) for name in results[0].columns
+        name: np.concatenate([d.columns[name] for _, d in done]) for name in done[0][1].columns
     }
     values |= {name: catalog[name][parents] for name in inherited}
     values |= {
@@ -278,24 +336,35 @@ def _enter(
         "deblend_nPeaks": 1,
         "deblend_parentNPeaks": catalog.footprints.peak_counts[parents],
     }
-    catalog.footprints = _with_spans(catalog.footprints, {row: done[row].spans for row in rows})
+    catalog.footprints = _with_spans(
+        catalog.footprints,
+        rows,
+        np.concatenate([np.diff(d.span_start) for _, d in done]),
+        np.concatenate([d.spans for _, d in done]),
+    )
     catalog.append(footprints, values)
     return len(parents)
 
 
-def _with_spans(footprints: Footprints, new: Mapping[int, NDArray[np.int32]]) -> Footprints:
-    """Return footprints of which some have other spans; those lose the pixels that they may have held."""
-    bounds = footprints.span_offsets
-    spans = [new.get(i, footprints.spans[bounds[i] : bounds[i + 1]]) for i in range(len(footprints))]
-    lengths = np.diff(footprints.heavy_offsets)
-    keep = np.repeat(~np.isin(np.arange(len(footprints)), list(new)), lengths)
-    lengths[list(new)] = 0
+def _with_spans(
+    footprints: Footprints, rows: NDArray[np.intp], lengths: NDArray[np.int64], spans: NDArray[np.int32]
+) -> Footprints:
+    """Return footprints of which some ``rows``, ascending, have other spans; those lose pixels of their own."""
+    changed = np.zeros(len(footprints), np.bool_)
+    changed[rows] = True
+    span_lengths, heavy_lengths = np.diff(footprints.span_offsets), np.diff(footprints.heavy_offsets)
+    keep_spans, keep_heavy = np.repeat(~changed, span_lengths), np.repeat(~changed, heavy_lengths)
+    span_lengths[rows] = lengths
+    heavy_lengths[rows] = 0
+    new = np.repeat(changed, span_lengths)
+    out = np.empty((len(new), 3), np.int32)
+    out[new], out[~new] = spans, footprints.spans[keep_spans]
     heavy = footprints.heavy
     return Footprints(
-        offsets([len(s) for s in spans]),
-        np.concatenate(spans),
+        offsets(span_lengths),
+        out,
         footprints.peak_offsets,
         footprints.peaks,
-        offsets(lengths),
-        HeavyPixels(heavy.image[keep], heavy.mask[keep], heavy.variance[keep]),
+        offsets(heavy_lengths),
+        HeavyPixels(heavy.image[keep_heavy], heavy.mask[keep_heavy], heavy.variance[keep_heavy]),
     )

@@ -172,11 +172,15 @@ def _make_ramps(exposure: Exposure, blends: Blends, ramped: NDArray[np.bool_]) -
         columns = slice(max(-s - sx[i], 0), max(s - sx[i] + 1, 0))
         stamps.images[i] /= stamps.images[i, rows, columns].max()
     boxes = np.column_stack([y0 - reach, x0 - reach, h + 2 * reach, w + 2 * reach]).astype(np.int64)
+    bounds = blends.footprints.span_offsets
     spans = [
-        dilate(blends.spans[b], circle(int(s)), Box.factory[y : y + h, x : x + w])
+        dilate(blends.spans[bounds[b] : bounds[b + 1]], circle(int(s)), Box.factory[y : y + h, x : x + w])
         for b, s, (y, x, h, w) in zip(chosen, reach, boxes.tolist(), strict=True)
     ]
-    return Ramps(paint_regions(spans, boxes.reshape(-1, 4)), index, stamps.images, sy, sx, reach)
+    wide = paint_regions(
+        np.concatenate([np.empty((0, 3), np.int32), *spans]), offsets([len(s) for s in spans]), boxes
+    )
+    return Ramps(wide, index, stamps.images, sy, sx, reach)
 
 
 def _select(
