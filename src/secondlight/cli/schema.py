@@ -23,7 +23,11 @@ _FELIS_TYPES = {
 
 @click.command("schema")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "csv", "felis"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "felis", "markdown"]),
+    default="text",
+    show_default=True,
 )
 @click.option("--config-file", "config_files", multiple=True, help="Configuration overrides.")
 @click.option(
@@ -47,7 +51,11 @@ def command(
             rows += [
                 (a, column.type, unit, f"alias of {column.name}") for a in schema.aliases_of(column.name)
             ]
-    if form == "csv":
+    if form == "markdown":
+        from ._columns_page import columns_page
+
+        click.echo(columns_page(schema), nl=False)
+    elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(("name", "type", "unit", "doc"))
         writer.writerows(rows)
