@@ -15,6 +15,7 @@ _COMMANDS = {
     "run": "Reprocess one detector from files.",
     "demo": "Simulate a visit, reprocess it, compare with the truth, draw it.",
     "simulate": "Simulate a visit as files, with truth.",
+    "butler": "Make Butler repositories, and find the pipelines for them.",
     "schema": "List the output columns.",
     "doctor": "Show versions, kernel cache and threads, and check that the kernels work.",
 }

@@ -21,7 +21,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +38,7 @@ from lsst.images.fits import (
     PrecompressedImage,
 )
 from lsst.images.json import JsonInputArchive
-from lsst.images.serialization import InputArchive
+from lsst.images.serialization import ButlerInfo, InputArchive
 from numpy.typing import NDArray
 
 from .. import threads
@@ -59,6 +59,7 @@ __all__ = [
     "read_sources",
     "read_visit_image",
     "write_background",
+    "write_compressed",
     "write_footprints",
     "write_sources",
     "write_visit_image",
@@ -110,18 +111,47 @@ def write_visit_image(
     """
     with atomic_path(path, overwrite=overwrite) as staged:
         visit_image = to_visit_image(exposure, backgrounds, photometric_scaling=photometric_scaling)
-        options: dict[str, FitsCompressionOptions | None] = {"mask": _RICE}
-        opaque = FitsOpaqueMetadata()
-        planes = {"image": exposure.image, "variance": exposure.variance}
-        for name, plane in planes.items():
-            if compression == "gzip":
-                opaque.precompressed[name.upper()] = _gzip_2(plane)
-            else:
-                options[name] = None if compression == "none" else FitsCompressionOptions.LOSSY
-        with FitsOutputArchive.open(
-            staged, compression_options=options, opaque_metadata=opaque, compression_seed=1
-        ) as archive:
-            archive.add_tree(archive.serialize_root(visit_image))
+        write_compressed(staged, visit_image, compression)
+
+
+def write_compressed(
+    path: str | os.PathLike[str],
+    visit_image: VisitImage,
+    compression: Compression = "gzip",
+    *,
+    update_header: Callable[[fits.Header], None] | None = None,
+    butler_info: ButlerInfo | None = None,
+) -> None:
+    """Write an image of `lsst.images`, which any tool for FITS images can show.
+
+    Parameters
+    ----------
+    path
+        File to make; must not exist.
+    visit_image
+        The image.
+    compression
+        How to compress image and variance; see the table above.
+    update_header
+        Called with the primary header, to add to it.
+    butler_info
+        What a Butler knows of the dataset; kept in the file.
+    """
+    options: dict[str, FitsCompressionOptions | None] = {"mask": _RICE}
+    opaque = FitsOpaqueMetadata()
+    for name, plane in (("image", visit_image.image), ("variance", visit_image.variance)):
+        if compression == "gzip":
+            opaque.precompressed[name.upper()] = _gzip_2(plane.array)
+        else:
+            options[name] = None if compression == "none" else FitsCompressionOptions.LOSSY
+    with FitsOutputArchive.open(
+        os.fspath(path),
+        compression_options=options,
+        opaque_metadata=opaque,
+        update_header=update_header or (lambda _header: None),
+        compression_seed=1,
+    ) as archive:
+        archive.add_tree(archive.serialize_root(visit_image, butler_info=butler_info))
 
 
 def _gzip_2(plane: NDArray[np.float32]) -> PrecompressedImage:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from ..model.footprints import PEAK_DTYPE, Footprints, HeavyPixels
 from ..model.schema import Column, Schema
 from .atomic import atomic_path
 
-__all__ = ["read_footprints", "read_sources", "write_footprints", "write_sources"]
+if TYPE_CHECKING:
+    import astropy.table
+
+__all__ = ["as_astropy", "read_footprints", "read_sources", "write_footprints", "write_sources"]
 
 #: Entry of the parquet metadata that holds our own schema.
 _SCHEMA_KEY = b"secondlight_schema"
@@ -74,6 +77,27 @@ def write_sources(path: str | os.PathLike[str], catalog: SourceCatalog, *, overw
     repeating = [n for n, c in zip(names, owners, strict=True) if c.type in ("L", "I", "U")]
     with atomic_path(path, overwrite=overwrite) as staged:
         pq.write_table(table, staged, compression="zstd", use_dictionary=repeating or False)
+
+
+def as_astropy(catalog: SourceCatalog) -> astropy.table.Table:
+    """Return the columns of a catalogue, aliases resolved, as a table that shares their values.
+
+    Parameters
+    ----------
+    catalog
+        The catalogue; its footprints are left out.
+    """
+    from astropy.table import Column as TableColumn
+    from astropy.table import Table
+
+    columns = []
+    for name, owner, values in catalog.flattened():
+        c = catalog.schema[owner]
+        unit = _astropy_unit(c.unit or ("rad" if c.type == "Angle" else ""))
+        columns.append(
+            TableColumn(values, name=name, unit=unit or None, description=c.doc or None, copy=False)
+        )
+    return Table(columns, copy=False)
 
 
 def _astropy_unit(unit: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from threading import RLock
@@ -87,6 +88,15 @@ class PluginRegistry[P](Registry):
     def __iter__(self) -> Iterator[str]:
         self.discover()
         return iter(list(self._dict))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PluginRegistry[P]:
+        """Return a registry with the same plugins: a configuration takes one when it is frozen."""
+        self.discover()
+        twin = copy.copy(self)
+        # a lock cannot be copied
+        twin._lock = RLock()
+        twin._dict = dict(self._dict)
+        return twin
 
     def __len__(self) -> int:
         self.discover()

@@ -53,12 +53,20 @@ from ._native_info import (
 )
 from .background import BackgroundModel
 from .exposure import Exposure, FilterLabel
+from .mask_planes import Mask as MaskAlone
 from .mask_planes import MaskPlanes
 from .native_psf import from_native, to_native
 from .photo_calib import PhotoCalib
 from .visit_info import VisitInfo
 
-__all__ = ["background_map", "from_visit_image", "storable_field", "to_visit_image"]
+__all__ = [
+    "background_map",
+    "from_visit_image",
+    "mask_from_native",
+    "mask_to_native",
+    "storable_field",
+    "to_visit_image",
+]
 
 #: Metadata key of the photometric calibration's error [nJy/count, or dimensionless once applied].
 _CALIB_ERR = "PHOTOCALIB calibrationErr"
@@ -186,6 +194,36 @@ def from_visit_image(visit_image: VisitImage, *, psf: bool = True) -> Exposure:
         summary_stats=summary_from_native(visit_image.summary_stats),
         metadata=metadata,
     )
+
+
+def mask_to_native(mask: MaskAlone) -> Mask:
+    """Return a mask by itself as one of `lsst.images`, with the same bits.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    """
+    array, schema = _mask_to_native(mask.array, mask.planes)
+    return Mask(array, yx0=(mask.y0, mask.x0), schema=schema)
+
+
+def mask_from_native(mask: Mask) -> MaskAlone:
+    """Return a mask of `lsst.images` as one with the planes' old names.
+
+    Parameters
+    ----------
+    mask
+        Any, from this package or not.
+
+    Raises
+    ------
+    InputError
+        Raised if it has more planes than 32.
+    """
+    array, planes = _mask_from_native(mask)
+    y0, x0 = mask.bbox.start
+    return MaskAlone(array, planes, x0=int(x0), y0=int(y0))
 
 
 def _unit(name: str) -> u.UnitBase:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from secondlight.errors import UsageError
 
 if TYPE_CHECKING:
+    from .butler import ingest_visit
     from .camera import Pointing
     from .files import run_arguments, write_visit
     from .picture import draw_picture
@@ -24,6 +25,7 @@ __all__ = [
     "TruthComparison",
     "compare_with_truth",
     "draw_picture",
+    "ingest_visit",
     "run_arguments",
     "simulate_visit",
     "write_visit",
@@ -35,6 +37,7 @@ _HOMES = {
     "TruthComparison": "truth",
     "compare_with_truth": "truth",
     "draw_picture": "picture",
+    "ingest_visit": "butler",
     "run_arguments": "files",
     "simulate_visit": "visit",
     "write_visit": "files",

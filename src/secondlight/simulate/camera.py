@@ -12,14 +12,25 @@ from lsst.images import Box, SkyProjection
 from lsst.images.cameras import CameraFrameSet, Detector, DetectorAttributes, DetectorType, Orientation
 from starlink import Ast
 
+from secondlight.errors import UsageError
 from secondlight.model.visit_info import VisitInfo
 
 from .observing import PIXEL_SCALE
 
-__all__ = ["INSTRUMENT", "Pointing", "make_detector", "make_sky_projection", "make_visit_info"]
+__all__ = [
+    "INSTRUMENT",
+    "Pointing",
+    "detector_name",
+    "make_detector",
+    "make_sky_projection",
+    "make_visit_info",
+]
 
 #: Instrument whose names, pixels and platescale are borrowed.
 INSTRUMENT = "LSSTCam"
+
+#: Rafts of science detectors in the order of detector ids: five by five without the corners.
+_RAFTS = tuple(f"{y}{x}" for y in range(5) for x in range(5) if not (y in (0, 4) and x in (0, 4)))
 
 _PIXEL_MM = 0.01
 
@@ -43,6 +54,25 @@ class Pointing:
     ra: float = 53.13
     dec: float = -28.10
     rotation: float = 30.0
+
+
+def detector_name(detector: int) -> str:
+    """Return the name that LSSTCam's science detectors have: raft and place in it, ``R22_S11``.
+
+    Parameters
+    ----------
+    detector
+        Detector id, 0 to 188.
+
+    Raises
+    ------
+    UsageError
+        Raised if there is no such science detector.
+    """
+    raft, sensor = divmod(detector, 9)
+    if not 0 <= raft < len(_RAFTS):
+        raise UsageError(f"there is no science detector {detector}: LSSTCam has 0 to {9 * len(_RAFTS) - 1}")
+    return f"R{_RAFTS[raft]}_S{sensor // 3}{sensor % 3}"
 
 
 def make_detector(detector: int, bbox: Box, visit: int) -> Detector:
@@ -71,7 +101,7 @@ def make_detector(detector: int, bbox: Box, visit: int) -> Detector:
         Ast.Frame(2, "Ident=FIELD_ANGLE, Domain=FIELD_ANGLE, Unit(1)=rad, Unit(2)=rad"),
     )
     attributes = DetectorAttributes(
-        name="R22_S11",
+        name=detector_name(detector),
         id=detector,
         type=DetectorType.SCIENCE,
         serial="simulated",

@@ -20,7 +20,7 @@ from secondlight.model.psf import GaussianPsf
 from .observing import PIXEL_SCALE
 from .visit import SimulatedVisit
 
-__all__ = ["run_arguments", "write_visit"]
+__all__ = ["run_arguments", "visit_record", "write_visit"]
 
 _MASK = "preliminary_visit_mask.fits"
 _BACKGROUNDS = ("background_1.fits", "skyCorr.fits")
@@ -59,7 +59,9 @@ def write_visit(directory: str | Path, visit: SimulatedVisit, *, overwrite: bool
         write_photo_calib(folder / _INITIAL_CALIB, visit.initial_photo_calib)
         if visit.background_ratio is not None:
             _write_plane(folder / _RATIO, visit.background_ratio)
-        write_visit_summary(folder / _SUMMARY, _summary(visit))
+        # besides the detector, another one that upstream could not calibrate
+        summary = VisitSummary([visit_record(visit), VisitRecord(visit.detector + 1)])
+        write_visit_summary(folder / _SUMMARY, summary)
     with atomic_outputs(Path(directory) / "truth", overwrite=overwrite) as folder:
         visit.truth.write(folder / "truth.parquet", format="parquet")
         np.savez_compressed(folder / "cr_truth.npz", cr_truth=visit.cr_truth)
@@ -96,23 +98,24 @@ def run_arguments(directory: Path, visit: SimulatedVisit, out: Path) -> list[str
     return arguments + [str(v) for item in options.items() for v in item]
 
 
-def _summary(visit: SimulatedVisit) -> VisitSummary:
-    """The visit's summary: the detector, and another one that upstream could not calibrate."""
+def visit_record(visit: SimulatedVisit) -> VisitRecord:
+    """Return what the visit summary holds of the detector.
+
+    Parameters
+    ----------
+    visit
+        The visit.
+    """
     exposure = visit.exposures[0]
-    return VisitSummary(
-        [
-            VisitRecord(
-                visit.detector,
-                exposure.bbox,
-                visit.psf,
-                visit.wcs,
-                visit.photo_calib,
-                visit.ap_corr_map,
-                replace(visit.visit_info, exposure_time=float(visit.inputs["exptime"])),
-                exposure.detector,
-            ),
-            VisitRecord(visit.detector + 1),
-        ]
+    return VisitRecord(
+        visit.detector,
+        exposure.bbox,
+        visit.psf,
+        visit.wcs,
+        visit.photo_calib,
+        visit.ap_corr_map,
+        replace(visit.visit_info, exposure_time=float(visit.inputs["exptime"])),
+        exposure.detector,
     )
 
 

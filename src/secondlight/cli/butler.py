@@ -1,0 +1,99 @@
+"""``secondlight butler``: repositories that need no stack, and the pipelines for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .simulate import visit_options
+
+__all__ = ["command"]
+
+_DEBUG = click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+
+
+@click.group("butler")
+def command() -> None:
+    """Make Butler repositories, and find the pipelines for them."""
+
+
+@command.command("create")
+@click.argument("repo", type=click.Path(path_type=Path))
+@click.option("--db", metavar="URL", help="Database of the registry (postgresql://…); SQLite if not given.")
+@_DEBUG
+def create(repo: Path, db: str | None, debug: bool) -> None:
+    """Make an empty repository REPO with storage classes that need no stack."""
+    from ..pipeline.repository import create_repository
+
+    create_repository(repo, database=db)
+
+
+@command.command("ingest-demo")
+@click.argument("repo", type=click.Path(path_type=Path))
+@click.option(
+    "--detectors", type=click.IntRange(1, 99), default=4, show_default=True, help="Number of detectors."
+)
+@click.option(
+    "--first-detector", type=click.IntRange(min=0), default=90, show_default=True, help="Id of the first."
+)
+@click.option(
+    "--without-psf", type=int, multiple=True, metavar="ID", help="A detector for which upstream found no PSF."
+)
+@click.option(
+    "--pipeline", default="reprocessVisitImage", show_default=True, help="Whose names the datasets get."
+)
+@click.option("--visit", type=int, default=2025112000123, show_default=True)
+@visit_options
+@_DEBUG
+def ingest_demo(
+    repo: Path,
+    detectors: int,
+    first_detector: int,
+    without_psf: tuple[int, ...],
+    pipeline: str,
+    visit: int,
+    size: tuple[int, int],
+    seed: int,
+    band: str,
+    density: float,
+    snaps: int,
+    debug: bool,
+) -> None:
+    """Simulate a visit of several detectors into REPO.
+
+    Prints the collection and the ``pipetask run`` command that reprocesses it.
+    """
+    import shlex
+
+    from lsst.daf.butler import Butler
+
+    from ..pipeline.repository import shipped_pipeline
+    from ..simulate import ingest_visit
+
+    path = shipped_pipeline(pipeline)
+    with Butler.from_config(str(repo), writeable=True) as butler:
+        collection = ingest_visit(
+            butler,
+            detectors=range(first_detector, first_detector + detectors),
+            pipeline=pipeline,
+            size=size,
+            seed=seed,
+            visit=visit,
+            band=band,
+            density=density,
+            snaps=snaps,
+            without_psf=without_psf,
+        )
+    arguments = ["-b", str(repo), "-p", str(path), "-i", collection, "-o", "reprocessed"]
+    click.echo(f"pipetask run {shlex.join(arguments)} -j 2 --register-dataset-types")
+
+
+@command.command("pipeline")
+@click.argument("name", required=False)
+@_DEBUG
+def pipeline_path(name: str | None, debug: bool) -> None:
+    """Print the path of the shipped pipeline NAME; without it, the names there are."""
+    from ..pipeline.repository import shipped_pipeline, shipped_pipelines
+
+    click.echo(shipped_pipeline(name) if name else "\n".join(shipped_pipelines()))
