@@ -23,13 +23,14 @@ from .io.afw.image import read_image, read_mask
 from .io.atomic import atomic_outputs
 from .io.native import write_background, write_visit_image
 from .io.read import read_exposure, read_photo_calib, read_visit_summary
+from .io.standardized import write_standardized_sources
 from .io.tables import write_footprints, write_sources
 from .model.background import BackgroundList
 from .model.exposure import Exposure
 from .overrides import build_config
 from .reprocess import ReprocessVisitImageConfig, ReprocessVisitImageTask
 
-__all__ = ["OUTPUTS", "Done", "Inputs", "run_files"]
+__all__ = ["OUTPUTS", "STANDARDIZED", "Done", "Inputs", "read_inputs", "run_files"]
 
 #: Names of the files that a run makes.
 OUTPUTS = (
@@ -39,6 +40,9 @@ OUTPUTS = (
     "pvi_background.fits",
     "metadata.json",
 )
+
+#: The output that ``standardize`` adds.
+STANDARDIZED = "sources_standardized.parquet"
 
 _PACKAGES = (
     "secondlight",
@@ -90,6 +94,7 @@ def run_files(
     threads: int = 1,
     overwrite: bool = False,
     keep_partial: bool = False,
+    standardize: bool = False,
     on_stage: Callable[[str], None] | None = None,
 ) -> Done:
     """Reprocess one detector from files and write the outputs, all of them or none.
@@ -110,6 +115,8 @@ def run_files(
         Whether outputs that exist may be replaced.
     keep_partial
         Whether to write what was made before an error that says the data cannot be processed.
+    standardize
+        Whether to write the table with the names and units of the survey's data releases as well.
     on_stage
         Called with the name of each stage as it begins.
 
@@ -127,7 +134,8 @@ def run_files(
     config = build_config(config_files, config_values)
     if release_id is not None:
         config.id_generator.release_id = release_id
-    existing = [name for name in OUTPUTS if (out / name).exists()]
+    outputs = (*OUTPUTS, STANDARDIZED) if standardize else OUTPUTS
+    existing = [name for name in outputs if (out / name).exists()]
     if existing and not overwrite:
         raise UsageError(f"{out / existing[0]} exists: give another --out, or --overwrite to replace it")
     observer = on_stage or (lambda _name: None)
@@ -135,7 +143,7 @@ def run_files(
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     observer("read")
-    arguments = _read(inputs, config)
+    arguments = read_inputs(inputs, config)
     seconds["read"] = time.perf_counter() - start
 
     result = Struct()
@@ -160,11 +168,16 @@ def run_files(
                 photometric_scaling=result.applied_photo_calib,
             )
             write_sources(directory / "sources.parquet", catalog)
+            if standardize:
+                write_standardized_sources(directory / STANDARDIZED, catalog, result.exposure.filter)
             write_footprints(directory / "sources_footprints.parquet", catalog)
             write_background(directory / "pvi_background.fits", result.background)
             seconds["write"] = time.perf_counter() - start
             counts = _counts(catalog)
             _write_metadata(directory / "metadata.json", config, inputs, seconds, counts, task)
+        if overwrite and not standardize:
+            # that of an earlier run, which would not fit the others
+            (out / STANDARDIZED).unlink(missing_ok=True)
     return Done(out, counts, seconds)
 
 
@@ -173,8 +186,25 @@ def _counts(catalog: Any) -> dict[str, int]:
     return {"sources": len(catalog) - sky, "sky_sources": sky}
 
 
-def _read(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
-    """Read the inputs into the arguments of `ReprocessVisitImageTask.run`."""
+def read_inputs(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, Any]:
+    """Read the inputs into the arguments of `ReprocessVisitImageTask.run`.
+
+    Parameters
+    ----------
+    inputs
+        What to read.
+    config
+        Configuration of the task: it makes the generator of source ids.
+
+    Raises
+    ------
+    UsageError
+        Raised if there are more than two exposures.
+    InputError
+        Raised if an input cannot be read, or contradicts another.
+    NoWorkError
+        Raised if the visit summary lacks calibrations for the detector.
+    """
     # their PSFs are first guesses: the final one comes with the visit summary
     exposures = [read_exposure(path, psf=False) for path in inputs.exposures]
     if len(exposures) not in (1, 2):

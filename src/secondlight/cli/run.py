@@ -49,6 +49,11 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--threads", type=click.IntRange(min=0), default=1, show_default=True, help="0: one a processor."
 )
+@click.option(
+    "--standardize",
+    is_flag=True,
+    help="Also write sources_standardized.parquet: names and units of the data releases (DP2).",
+)
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option("--keep-partial", is_flag=True, help="Keep what was made when the data cannot be processed.")
 @click.option("--quiet", is_flag=True, help="No progress.")
