@@ -30,6 +30,7 @@ __all__ = [
     "remember",
     "show",
     "take_noise",
+    "take_own",
     "write_noise",
 ]
 
@@ -45,18 +46,14 @@ class Replacement(NamedTuple):
 
     #: The image as it is shown now; the same memory as `Pixels.image`.
     plane: NDArray[np.float32]
-    #: The image with all sources in place.
-    original: NDArray[np.float32]
     #: Footprints, in parent coordinates; subtracting ``x0, y0`` gives array indices.
     span_offsets: NDArray[np.int64]
     spans: NDArray[np.int32]
     x0: int
     y0: int
-    #: The pixels that a source owns; those of ``original`` if it has none.
-    heavy_offsets: NDArray[np.int64]
-    heavy: NDArray[np.float32]
-    #: The noise of each row, pixel by pixel over its spans.
-    noise_offsets: NDArray[np.int64]
+    #: The pixels that each row owns and the noise that replaces them, pixel by pixel over its spans.
+    pixel_offsets: NDArray[np.int64]
+    own: NDArray[np.float32]
     noise: NDArray[np.float32]
     #: Whose pixels stand for those of each row: its own number; an ancestor's; -1 for nobody's.
     owner: NDArray[np.int64]
@@ -97,14 +94,12 @@ def _nothing() -> Replacement:
     plane, spans = np.zeros((0, 0), np.float32), read_only(np.zeros((0, 3), np.int32))
     return Replacement(
         plane=plane,
-        original=read_only(plane),
         span_offsets=longs,
         spans=spans,
         x0=0,
         y0=0,
-        heavy_offsets=longs,
-        heavy=floats,
-        noise_offsets=longs,
+        pixel_offsets=longs,
+        own=floats,
         noise=floats,
         owner=longs,
         shared=np.zeros(0, np.bool_),
@@ -164,30 +159,23 @@ def position_to_index(x: float) -> int:
 
 
 @jit
+def _copy(source: NDArray[np.float32], to: NDArray[np.float32]) -> None:
+    """Copy a row; a loop over whole slices, which the compiler turns into vector instructions."""
+    for j in range(len(to)):
+        to[j] = source[j]
+
+
+@jit
 def _write(r: Replacement, row: int, values: NDArray[np.float32], start: int) -> None:
     """Write values, from ``start`` on, over the footprint of a row; pixels off the image are passed over."""
     ny, nx = r.plane.shape
     k = start
     for s in range(r.span_offsets[row], r.span_offsets[row + 1]):
         i, j0, j1 = r.spans[s, 0] - r.y0, r.spans[s, 1] - r.x0, r.spans[s, 2] - r.x0
-        if 0 <= i < ny:
-            for j in range(max(j0, 0), min(j1, nx - 1) + 1):
-                r.plane[i, j] = values[k + j - j0]
+        first, stop = max(j0, 0), min(j1 + 1, nx)
+        if 0 <= i < ny and first < stop:
+            _copy(values[k + first - j0 : k + stop - j0], r.plane[i, first:stop])
         k += j1 - j0 + 1
-
-
-@jit
-def _write_own(r: Replacement, row: int) -> None:
-    """Write the pixels that a row owns."""
-    if r.heavy_offsets[row + 1] > r.heavy_offsets[row]:
-        _write(r, row, r.heavy, r.heavy_offsets[row])
-        return
-    ny, nx = r.plane.shape
-    for s in range(r.span_offsets[row], r.span_offsets[row + 1]):
-        i = r.spans[s, 0] - r.y0
-        if 0 <= i < ny:
-            for j in range(max(r.spans[s, 1] - r.x0, 0), min(r.spans[s, 2] - r.x0, nx - 1) + 1):
-                r.plane[i, j] = r.original[i, j]
 
 
 @jit
@@ -206,7 +194,7 @@ def pass_over(replacement: Replacement, start: int, stop: int) -> None:
         owner = r.owner[row]
         # where nobody else is, the noise is there already
         if owner >= 0 and r.shared[owner]:
-            _write(r, owner, r.noise, r.noise_offsets[owner])
+            _write(r, owner, r.noise, r.pixel_offsets[owner])
 
 
 @jit
@@ -215,7 +203,7 @@ def _hide(r: Replacement) -> None:
     if r.shown[0] >= 0:
         row = r.owner[r.first + r.shown[0]]
         if row >= 0:
-            _write(r, row, r.noise, r.noise_offsets[row])
+            _write(r, row, r.noise, r.pixel_offsets[row])
 
 
 @jit
@@ -250,7 +238,7 @@ def show(pixels: Pixels, i: int) -> None:
     pass_over(r, r.first + now + 1, r.first + target)
     row = r.owner[r.first + target]
     if row >= 0:
-        _write_own(r, row)
+        _write(r, row, r.own, r.pixel_offsets[row])
     r.shown[0] = target
 
 
@@ -286,9 +274,9 @@ def remember(replacement: Replacement) -> None:
         k = r.before_offsets[n]
         for s in range(r.span_offsets[row], r.span_offsets[row + 1]):
             i, j0, j1 = r.spans[s, 0] - r.y0, r.spans[s, 1] - r.x0, r.spans[s, 2] - r.x0
-            if 0 <= i < ny:
-                for j in range(max(j0, 0), min(j1, nx - 1) + 1):
-                    r.before[k + j - j0] = r.plane[i, j]
+            first, stop = max(j0, 0), min(j1 + 1, nx)
+            if 0 <= i < ny and first < stop:
+                _copy(r.plane[i, first:stop], r.before[k + first - j0 : k + stop - j0])
             k += j1 - j0 + 1
 
 
@@ -304,7 +292,7 @@ def write_noise(replacement: Replacement) -> None:
     r = replacement
     for row in range(len(r.owner)):
         if r.owner[row] == row:
-            _write(r, row, r.noise, r.noise_offsets[row])
+            _write(r, row, r.noise, r.pixel_offsets[row])
 
 
 @jit
@@ -334,6 +322,49 @@ def count_covering(replacement: Replacement) -> None:
 
 
 @jit
+def take_own(
+    image: NDArray[np.float32],
+    x0: int,
+    y0: int,
+    owner: NDArray[np.int64],
+    span_offsets: NDArray[np.int64],
+    spans: NDArray[np.int32],
+    heavy_offsets: NDArray[np.int64],
+    heavy: NDArray[np.float32],
+    pixel_offsets: NDArray[np.int64],
+    own: NDArray[np.float32],
+) -> None:
+    """Gather the pixels that rows own: those that their footprints hold, else those of the image.
+
+    Parameters
+    ----------
+    image, x0, y0
+        The image with all sources in place, and the parent coordinates of its first pixel.
+    owner, span_offsets, spans
+        As in `Replacement`.
+    heavy_offsets, heavy
+        The pixels that footprints hold: none for a row with nothing between its offsets.
+    pixel_offsets, own
+        As in `Replacement`: filled; 0 off the image.
+    """
+    ny, nx = image.shape
+    for row in range(len(owner)):
+        if owner[row] != row:
+            continue
+        k = pixel_offsets[row]
+        held = heavy_offsets[row]
+        if heavy_offsets[row + 1] > held:
+            for n in range(pixel_offsets[row + 1] - k):
+                own[k + n] = heavy[held + n]
+            continue
+        for s in range(span_offsets[row], span_offsets[row + 1]):
+            y = spans[s, 0] - y0
+            for x in range(spans[s, 1] - x0, spans[s, 2] - x0 + 1):
+                own[k] = image[y, x] if 0 <= y < ny and 0 <= x < nx else np.float32(0.0)
+                k += 1
+
+
+@jit
 def take_noise(
     deviates: NDArray[np.float64],
     start: int,
@@ -347,7 +378,7 @@ def take_noise(
     variance: NDArray[np.float32],
     x0: int,
     y0: int,
-    noise_offsets: NDArray[np.int64],
+    pixel_offsets: NDArray[np.int64],
     noise: NDArray[np.float32],
 ) -> None:
     """Make the noise of some rows from deviates for the pixels of their bounding boxes (spec 07.3).
@@ -368,7 +399,7 @@ def take_noise(
         Shape ``(ny, nx)``: each pixel's own variance instead of ``stdev``, from ``x0, y0`` on; empty if there is none.
     x0, y0
         Parent coordinates of the first pixel of ``variance``.
-    noise_offsets, noise
+    pixel_offsets, noise
         As in `Replacement`: the rows' values are filled; 0 off the image if ``variance`` is given.
     """
     ny, nx = variance.shape
@@ -377,7 +408,7 @@ def take_noise(
         if owner[row] != row:
             continue
         width = boxes[row, 3] - boxes[row, 2]
-        k = noise_offsets[row]
+        k = pixel_offsets[row]
         for s in range(span_offsets[row], span_offsets[row + 1]):
             y = spans[s, 0]
             base = first + (y - boxes[row, 0]) * width - boxes[row, 2]

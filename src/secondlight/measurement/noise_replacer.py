@@ -22,6 +22,7 @@ from ..kernels.pixels import (
     read_only,
     remember,
     take_noise,
+    take_own,
     write_noise,
 )
 from ..model.catalog import SourceCatalog
@@ -165,20 +166,30 @@ class NoiseReplacer:
         self._exposure = exposure
         self._lock = Lock()
         self._free: list[_Plane] = []
-        noise_offsets = np.concatenate([[0], np.cumsum(areas)]).astype(np.int64)
-        noise = np.empty(noise_offsets[-1], np.float32)
-        self._draw(catalog, owner, noise_offsets, noise, _seed(config, exposure_id))
+        pixel_offsets = np.concatenate([[0], np.cumsum(areas)]).astype(np.int64)
+        own, noise = np.empty((2, pixel_offsets[-1]), np.float32)
+        take_own(
+            exposure.image,
+            exposure.x0,
+            exposure.y0,
+            owner,
+            f.span_offsets,
+            f.spans,
+            f.heavy_offsets,
+            f.heavy.image,
+            pixel_offsets,
+            own,
+        )
+        self._draw(catalog, owner, pixel_offsets, noise, _seed(config, exposure_id))
         nothing = np.zeros(0, np.int64)
         self._replacement = Replacement(
             plane=np.zeros((0, 0), np.float32),
-            original=read_only(exposure.image),
             span_offsets=read_only(f.span_offsets),
             spans=read_only(f.spans),
             x0=exposure.x0,
             y0=exposure.y0,
-            heavy_offsets=read_only(f.heavy_offsets),
-            heavy=read_only(f.heavy.image),
-            noise_offsets=read_only(noise_offsets),
+            pixel_offsets=read_only(pixel_offsets),
+            own=read_only(own),
             noise=read_only(noise),
             owner=read_only(owner),
             shared=np.zeros(n, np.bool_),
@@ -197,7 +208,7 @@ class NoiseReplacer:
         self,
         catalog: SourceCatalog,
         owner: NDArray[np.int64],
-        noise_offsets: NDArray[np.int64],
+        pixel_offsets: NDArray[np.int64],
         noise: NDArray[np.float32],
         seed: int,
     ) -> None:
@@ -225,7 +236,7 @@ class NoiseReplacer:
                 variance,
                 self._exposure.x0,
                 self._exposure.y0,
-                noise_offsets,
+                pixel_offsets,
                 noise,
             )
             start = stop
@@ -263,7 +274,7 @@ class NoiseReplacer:
         plane = self._acquire(start)
         everything = self._replacement
         owner = everything.owner[start:stop]
-        lengths = np.where(owner >= 0, np.diff(everything.noise_offsets)[owner], 0)
+        lengths = np.where(owner >= 0, np.diff(everything.pixel_offsets)[owner], 0)
         before_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         replacement = everything._replace(
             plane=plane.image,
