@@ -25,6 +25,7 @@ from .model.schema import Column, Schema
 from .tasks.apply_aperture_correction import ApplyApCorrTask
 from .tasks.catalog_calculation import CatalogCalculationTask
 from .tasks.compute_summary_stats import ComputeExposureSummaryStatsTask
+from .tasks.deblend import SourceDeblendTask
 from .tasks.detection import SourceDetectionTask
 from .tasks.match_calib_sources import CALIB_FLAGS, match_calib_sources
 from .tasks.measurement import SingleFrameMeasurementTask
@@ -63,6 +64,7 @@ class ReprocessVisitImageConfig(Config):
     repair: Any = ConfigurableField(doc="find and repair cosmic rays", target=RepairTask)
     detection: Any = ConfigurableField(doc="detect sources", target=SourceDetectionTask)
     sky_sources: Any = ConfigurableField(doc="add sources in empty places", target=SkyObjectsTask)
+    deblend: Any = ConfigurableField(doc="split blends into their sources", target=SourceDeblendTask)
     measurement: Any = ConfigurableField(doc="measure sources", target=SingleFrameMeasurementTask)
     normalized_calibration_flux: Any = ConfigurableField(
         doc="put the calibration flux on the scale fitted upstream", target=NormalizedCalibrationFluxTask
@@ -164,6 +166,7 @@ class ReprocessVisitImageTask(Task):
     repair: RepairTask
     detection: SourceDetectionTask
     sky_sources: SkyObjectsTask
+    deblend: SourceDeblendTask
     measurement: SingleFrameMeasurementTask
     normalized_calibration_flux: NormalizedCalibrationFluxTask
     apply_aperture_correction: ApplyApCorrTask
@@ -187,6 +190,7 @@ class ReprocessVisitImageTask(Task):
         self.makeSubtask("repair")
         self.makeSubtask("detection", schema=self.schema)
         self.makeSubtask("sky_sources", schema=self.schema)
+        self.makeSubtask("deblend", schema=self.schema)
         self.makeSubtask("measurement", schema=self.schema)
         self.makeSubtask("normalized_calibration_flux", schema=self.schema)
         self.makeSubtask("apply_aperture_correction", schema=self.schema)
@@ -283,7 +287,8 @@ class ReprocessVisitImageTask(Task):
         catalog = result.sources_footprints = detected.sources
         with stage("sky_sources"):
             self.sky_sources.run(exposure, catalog, seed=id_generator.catalog_id, ids=detected.ids)
-        catalog.declare_missing()
+        with stage("deblend"):
+            self.deblend.run(exposure, catalog, detected.ids)
         with stage("measurement"):
             self.measurement.run(catalog, exposure)
         with stage("normalized_calibration_flux"):
