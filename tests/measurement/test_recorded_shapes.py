@@ -29,7 +29,9 @@ def plugins():
     schema.add(Column(f"{CENTROID}_flag", "Flag"))
     schema.aliases["slot_Centroid"] = CENTROID
     given = set(schema.names)
-    made = [plugin_registry[n](plugin_registry[n].ConfigClass(), n, schema, {}) for n in NAMES]
+    configs = {n: plugin_registry[n].ConfigClass() for n in NAMES}
+    configs["base_CircularApertureFlux"].reproduceReferenceDefects = True
+    made = [plugin_registry[n](configs[n], n, schema, {}) for n in NAMES]
     return schema, made, [n for n in schema.names if n not in given]
 
 
