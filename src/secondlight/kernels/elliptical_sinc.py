@@ -26,8 +26,6 @@ _PER_UNIT = 256
 #: Fluxes are measured for as many apertures at once as this number of weights allows (8 MB in double precision).
 _WEIGHTS_AT_ONCE = 1 << 20
 
-_LANCZOS_ORDER = 5
-
 
 @lru_cache(maxsize=16)
 def _table(units: int) -> NDArray[np.float64]:
@@ -118,6 +116,7 @@ def _fluxes(
     weights: NDArray[np.float32],
     axes: NDArray[np.float64],
     rows: NDArray[np.int64],
+    order: int,
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     out: NDArray[np.float64],
@@ -137,7 +136,7 @@ def _fluxes(
             y0,
             weights[m],
             0,
-            _LANCZOS_ORDER,
+            order,
             half_x,
             half_y,
             x[k],
@@ -156,6 +155,8 @@ def elliptical_sinc_fluxes(
     y: NDArray[np.float64],
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
+    *,
+    order: int = 5,
 ) -> None:
     """Measure one elliptical aperture a source; see `secondlight.kernels.sinc_aperture.sinc_flux`.
 
@@ -174,6 +175,8 @@ def elliptical_sinc_fluxes(
         Shape ``(n, 2)``: receives fluxes and errors where the aperture is not truncated.
     flags
         Shape ``(n,)``: receives bits of ``APERTURE_TRUNCATED``, ``SINC_COEFFS_TRUNCATED``.
+    order
+        n of the Lanczos-n kernel that shifts the weights.
     """
     a, b, theta = axes.T
     with np.errstate(invalid="ignore"):
@@ -188,4 +191,4 @@ def elliptical_sinc_fluxes(
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             weights = elliptical_sinc_weights(axes[part], int(width))
-            _fluxes(pixels, x0, y0, weights, axes[part], part, x, y, out, flags)
+            _fluxes(pixels, x0, y0, weights, axes[part], part, order, x, y, out, flags)

@@ -124,6 +124,7 @@ def shear_moments(
     sigma: NDArray[np.float64],
     psf: NDArray[np.float64],
     psf_sigma: NDArray[np.float64],
+    twice: bool,
     found: NDArray[np.float64],
     psf_found: NDArray[np.float64],
     status: NDArray[np.int64],
@@ -140,6 +141,9 @@ def shear_moments(
         Shape ``(n,)``: first guess of the widths [pixel].
     psf
         PSF images, shape ``(n, h, w)``.
+    twice
+        Whether sources are measured once more from a round weight of the size found: what is used then converged from
+        a good guess.
     found, psf_found
         Shape ``(n, N_FOUND)``: receive the results of source and PSF, at the places `X`, `Y`, …
     status
@@ -159,9 +163,8 @@ def shear_moments(
         status[k] = elliptical_moments_within(
             psf[k], whole, 0.5 * (w - 1), 0.5 * (h - 1), m, 0.0, m, psf_found[k]
         )
-        if status[k] != HSM_OK:
+        if status[k] != HSM_OK or not twice:
             continue
-        # once more from the result made round: what is used converged from a good guess
         m = math.sqrt(found[k, XX] * found[k, YY] - found[k, XY] * found[k, XY])
         x0, y0 = found[k, X], found[k, Y]
         status[k] = elliptical_moments_within(stamp, bounds[k], x0, y0, m, 0.0, m, found[k])

@@ -19,6 +19,7 @@ from .registry import ENTRY_POINT_GROUP, PluginField, plugin_registry, register
 from . import blendedness as blendedness
 from . import circular_aperture_flux as circular_aperture_flux
 from . import classification_extendedness as classification_extendedness
+from . import compensated_gaussian_flux as compensated_gaussian_flux
 from . import compensated_tophat_flux as compensated_tophat_flux
 from . import footprint_area as footprint_area
 from . import fp_position as fp_position
@@ -37,8 +38,11 @@ from . import jacobian as jacobian
 from . import kron_flux as kron_flux
 from . import local_background as local_background
 from . import local_calibs as local_calibs
+from . import peak_centroid as peak_centroid
+from . import peak_likelihood_flux as peak_likelihood_flux
 from . import pixel_flags as pixel_flags
 from . import psf_flux as psf_flux
+from . import scaled_aperture_flux as scaled_aperture_flux
 from . import sdss_centroid as sdss_centroid
 from . import sdss_shape as sdss_shape
 from . import size_extendedness as size_extendedness

@@ -66,6 +66,8 @@ class HsmShapePlugin(Plugin):
     method: ClassVar[str]
     #: Letter of the shape columns: ``e`` for a distortion (a² - b²) / (a² + b²), ``g`` for a shear.
     letter: ClassVar[str] = "e"
+    #: Whether the elliptical moments of the source are results, and not only a guess for what follows.
+    elliptical: ClassVar[bool] = True
 
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
         super().__init__(config, name, schema, metadata)
@@ -139,6 +141,7 @@ class HsmShapePlugin(Plugin):
             _FIRST_GUESS * psf_sigma[some],
             sources.psf,
             psf_sigma[some],
+            self.elliptical,
             sources.found,
             sources.psf_found,
             status,

@@ -20,7 +20,7 @@ from .batch import Batch
 from .plugin import FLUX_ORDER, Flag, FlagList, Plugin, PluginConfig
 from .registry import register
 
-__all__ = ["CircularApertureFluxConfig", "CircularApertureFluxPlugin", "aperture_prefix"]
+__all__ = ["LANCZOS", "CircularApertureFluxConfig", "CircularApertureFluxPlugin", "aperture_prefix"]
 
 # the kernels' bits end where this begins
 _NOT_FINITE = 4
@@ -38,7 +38,8 @@ _SINC_FLAGS = FlagList(
     ),
 )
 
-_LANCZOS = re.compile(r"lanczos([2-9])")
+#: Names of kernels that shift.
+LANCZOS = re.compile(r"lanczos([2-9])")
 
 
 def aperture_prefix(name: str, radius: float) -> str:
@@ -69,7 +70,7 @@ class CircularApertureFluxConfig(PluginConfig):
     shiftKernel = Field[str](
         doc="Kernel that shifts an aperture's weights to its centre: lanczos2 to lanczos9.",
         default="lanczos5",
-        check=lambda value: _LANCZOS.fullmatch(value) is not None,
+        check=lambda value: LANCZOS.fullmatch(value) is not None,
     )
     reproduceReferenceDefects = Field[bool](
         doc="Leave the outermost weights of a small aperture where they were when the others are shifted to its centre.",

@@ -20,6 +20,7 @@ class HsmShapeKsbPlugin(HsmShapePlugin):
 
     method: ClassVar[str] = "KSB"
     letter: ClassVar[str] = "g"
+    elliptical: ClassVar[bool] = False
 
     def correct(self, sources: Sources, out: NDArray[np.float64], status: NDArray[np.int64]) -> None:
         """Correct shapes; see `HsmShapePlugin.correct`."""

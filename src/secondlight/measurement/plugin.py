@@ -113,8 +113,7 @@ class Plugin(ABC):
     name
         The name under which it is registered; its columns begin with it.
     schema
-        Where to declare columns and aliases. The slots' aliases, and the columns of the centroid slot, are
-        there already.
+        Where to declare columns and aliases. The slots' aliases are there already.
     metadata
         Facts about the configuration that readers of the table may need; a plugin may add to it.
 
@@ -144,7 +143,7 @@ class Plugin(ABC):
     """
 
     ConfigClass: ClassVar[type[PluginConfig]] = PluginConfig
-    #: Plugins run in the order of (``order``, ``name``).
+    #: Plugins declare their columns, and run, in the order of (``order``, ``name``); the centroid slot's runs first.
     order: ClassVar[float] = FLUX_ORDER
     #: Whether it measures after all others, wherever its columns stand.
     last: ClassVar[bool] = False

@@ -70,6 +70,15 @@ class SingleFrameMeasurementConfig(Config):
             "ext_shapeHSM_HsmSourceMomentsRound",
         ],
     )
+    undeblended = PluginField(
+        doc="Plugins to run once more, on the image with all neighbours in place.",
+        registry=plugin_registry,
+        multi=True,
+        default=[],
+    )
+    undeblendedPrefix = Field[str](
+        doc="What the names of columns on the image with all neighbours begin with.", default="undeblended_"
+    )
     slots = ConfigField[SourceSlotConfig](doc="Which columns the slots stand for.")
     doReplaceWithNoise = Field[bool](
         doc="Whether to replace the neighbours of a source by noise while it is measured.", default=True
@@ -91,8 +100,8 @@ class SingleFrameMeasurementConfig(Config):
 class SingleFrameMeasurementTask(Task):
     """Run measurement plugins on all sources.
 
-    Plugins run in the order of their ``order``, then name, the centroid slot's first; their columns are
-    declared in the same order.
+    Plugins declare their columns in the order of their ``order``, then name. They run in the same order, but for the
+    centroid slot's, which is first, and those that are to be last.
 
     Parameters
     ----------
@@ -113,18 +122,21 @@ class SingleFrameMeasurementTask(Task):
         self.schema = schema
         self.alg_metadata: dict[str, Any] = {} if metadata is None else metadata
         schema.aliases.update(self.config.slots.aliases())
-        names = self.config.plugins.names or ()
-        classes = {name: plugin_registry[name] for name in names}
-
-        def turn(name: str) -> tuple[bool, float, str]:
-            return name != self.config.slots.centroid, classes[name].order, name
-
-        self.plugins: list[Plugin] = [
-            classes[name](self.config.plugins[name], name, schema, self.alg_metadata)
-            for name in sorted(classes, key=turn)
-        ]
+        plugins = self._construct(self.config.plugins)
+        # stable sorts: the centroid slot first, and last what says so
+        plugins = sorted(plugins, key=lambda p: p.name != self.config.slots.centroid)
+        self.plugins = sorted(plugins, key=lambda p: p.last)
+        self.undeblended = self._construct(self.config.undeblended, self.config.undeblendedPrefix)
         if "base_InvalidPsf_flag" not in schema:
             schema.add(Column("base_InvalidPsf_flag", "Flag", doc="Invalid PSF at this location."))
+
+    def _construct(self, configs: Any, prefix: str = "") -> list[Plugin]:
+        """Construct the selected plugins, which declares their columns, in order."""
+        classes = {name: plugin_registry[name] for name in configs.names or ()}
+        return [
+            classes[name](configs[name], prefix + name, self.schema, self.alg_metadata)
+            for name in sorted(classes, key=lambda name: (classes[name].order, name))
+        ]
 
     def run(
         self,
@@ -163,13 +175,16 @@ class SingleFrameMeasurementTask(Task):
             catalog.metadata["NOISE_OFFSET"] = noise.noiseOffset
             if exposure_id is not None:
                 catalog.metadata["NOISE_EXPOSURE_ID"] = exposure_id
-        plugins = sorted((p for p in self.plugins if p.config.doMeasure), key=lambda p: p.last)
+        plugins = [p for p in self.plugins if p.config.doMeasure]
+        undeblended = [p for p in self.undeblended if p.config.doMeasure]
         done = 0
         lock = Lock()
 
         def measure(batch: Batch) -> None:
             for plugin in plugins:
                 self._measure(plugin, batch)
+            for plugin in undeblended:
+                self._measure(plugin, batch.restored)
 
         def work(start: int, stop: int) -> None:
             nonlocal done
