@@ -29,6 +29,9 @@ __all__ = ["as_astropy", "read_footprints", "read_sources", "write_footprints", 
 #: Entry of the parquet metadata that holds our own schema.
 _SCHEMA_KEY = b"secondlight_schema"
 
+#: Entry that holds the metadata of a catalogue of footprints: scalars by name.
+_METADATA_KEY = b"secondlight_metadata"
+
 #: What the list of peaks holds for each.
 _PEAK_VALUES = ("f_x", "f_y", "peakValue")
 
@@ -207,7 +210,7 @@ def write_footprints(
         of a heavy footprint row by row over its spans, empty for others; ``peak_ids``, ``peak_pixels`` (a
         flat list of x, y of the brightest pixel) and ``peak_significances``, one (or two) for each peak.
     catalog
-        The catalogue, with columns ``id`` and ``parent``.
+        The catalogue, with columns ``id`` and ``parent``; its metadata, scalars, are kept.
     overwrite
         Whether to replace an existing file.
 
@@ -244,6 +247,8 @@ def write_footprints(
             "peak_significances": lists(po, peaks["significance"]),
         }
     )
+    if catalog.metadata:
+        table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(catalog.metadata).encode()})
     with atomic_path(path, overwrite=overwrite) as staged:
         pq.write_table(table, staged, compression="zstd", use_dictionary=["parent"])
 
@@ -330,4 +335,5 @@ def read_footprints(path: str | os.PathLike[str]) -> SourceCatalog:
     catalog = SourceCatalog(schema, table.num_rows, footprints)
     catalog["id"] = table["id"].to_numpy()
     catalog["parent"] = table["parent"].to_numpy()
+    catalog.metadata = json.loads((table.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
     return catalog

@@ -20,7 +20,7 @@ from secondlight.model.psf import GaussianPsf
 from secondlight.model.visit_image import mask_to_native, to_visit_image
 from secondlight.pipeline.repository import dataset_types
 
-from .camera import INSTRUMENT, Pointing, detector_name
+from .camera import INSTRUMENT, Pointing, detector_name, make_visit_info
 from .files import visit_record
 from .observing import PIXEL_SCALE
 from .visit import SimulatedVisit, simulate_visit
@@ -99,13 +99,15 @@ def ingest_visit(
     Raises
     ------
     UsageError
-        Raised if there is no such detector, or the repository holds that visit already.
+        Raised if there is no such detector, or the repository holds that collection already.
     """
     unknown = sorted(set(without_psf) - set(detectors))
     if unknown:
         raise UsageError(f"detector {unknown[0]} is to lack its PSF, but is not among those simulated")
     run = f"{INSTRUMENT}/simulated/{visit}"
     types = dataset_types(pipeline, butler.dimensions)
+    if run in butler.collections.query("*"):
+        raise UsageError(f"the repository holds collection {run} already")
     simulated = [
         simulate_visit(
             *size,
@@ -124,8 +126,6 @@ def ingest_visit(
     for dataset_type in types.values():
         butler.registry.registerDatasetType(dataset_type)
     butler.collections.register(run)
-    if butler.registry.queryDatasets(types["visit_summary"], collections=run).any(execute=True, exact=True):
-        raise UsageError(f"collection {run} holds that visit already")
 
     def put(connection: str, dataset: Any, **data_id: int) -> None:
         butler.put(dataset, types[connection], {"instrument": INSTRUMENT} | data_id, run=run)
@@ -166,8 +166,10 @@ def _summary(simulated: Sequence[SimulatedVisit], without_psf: Collection[int]) 
 def _insert_dimensions(butler: Butler, simulated: Sequence[SimulatedVisit]) -> None:
     """Describe the visit to the registry: instrument, filter, detectors, exposures, visit and regions."""
     first = simulated[0]
-    info, label, visit = first.visit_info, first.exposures[0].filter, first.visit
+    label, visit = first.exposures[0].filter, first.visit
     assert label is not None
+    # of the whole visit, not of a detector's middle
+    info = make_visit_info(visit, Pointing(), first.visit_info.exposure_time)
     day_obs, seq_num = divmod(visit, 10**5)
     here = {"instrument": INSTRUMENT}
 
