@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
@@ -41,7 +40,6 @@ from lsst.images.json import JsonInputArchive
 from lsst.images.serialization import ButlerInfo, InputArchive
 from numpy.typing import NDArray
 
-from .. import threads
 from ..errors import InputError
 from ..model.background import BackgroundModel
 from ..model.exposure import Exposure
@@ -52,6 +50,7 @@ from ..model.psf import BatchPsf
 from ..model.visit_image import from_visit_image, to_visit_image
 from .atomic import atomic_path
 from .tables import read_footprints, read_sources, write_footprints, write_sources
+from .tiles import TILE_ROWS, gzip_2_tiles
 
 __all__ = [
     "Compression",
@@ -66,12 +65,6 @@ __all__ = [
 ]
 
 type Compression = Literal["gzip", "none", "lossy"]
-
-#: Rows in a tile of the compressed planes: large tiles compress better, small ones let cut-outs be read faster.
-_TILE_ROWS = 64
-
-#: The fastest level: noise does not shrink with more work (level 6 takes three times as long for 1 % less).
-_LEVEL = 1
 
 _RICE = FitsCompressionOptions(algorithm=FitsCompressionAlgorithm.RICE_1)
 
@@ -155,25 +148,10 @@ def write_compressed(
 
 
 def _gzip_2(plane: NDArray[np.float32]) -> PrecompressedImage:
-    """Compress a plane as the FITS standard's GZIP_2: tiles, their bytes sorted by significance, deflated.
-
-    What astropy does tile by tile in one thread, at level 6; the result is read by any FITS library.
-    """
+    """Compress a plane in parallel, in the form in which `lsst.images` takes it."""
     height, width = plane.shape
-    starts = range(0, height, _TILE_ROWS)
-    tiles: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * len(starts)
-
-    def work(begin: int, end: int) -> None:
-        for i in range(begin, end):
-            values = plane[starts[i] : starts[i] + _TILE_ROWS].astype(">f4")
-            shuffled = np.ascontiguousarray(values.view(np.uint8).reshape(-1, 4).T)
-            # wbits of 31: with the header and trailer of gzip
-            deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
-            tiles[i] = np.frombuffer(deflate.compress(shuffled) + deflate.flush(), np.uint8)
-
-    threads.map_chunks(work, len(starts), 1)
     # descriptors of 64 bits: the heap of a plane may pass 2 GiB
-    column = fits.Column("COMPRESSED_DATA", "QB", array=np.array([*tiles, None], object)[:-1])
+    column = fits.Column("COMPRESSED_DATA", "QB", array=np.array([*gzip_2_tiles(plane), None], object)[:-1])
     table = fits.BinTableHDU.from_columns([column])
     header = fits.Header(
         [
@@ -183,7 +161,7 @@ def _gzip_2(plane: NDArray[np.float32]) -> PrecompressedImage:
             ("ZNAXIS1", width),
             ("ZNAXIS2", height),
             ("ZTILE1", width),
-            ("ZTILE2", _TILE_ROWS),
+            ("ZTILE2", TILE_ROWS),
             ("ZCMPTYPE", "GZIP_2"),
             ("ZQUANTIZ", "NONE"),
         ]

@@ -77,6 +77,11 @@ class _ScaledField(BaseField):
         """Whether the field is the same everywhere: not known of these."""
         return False
 
+    @property
+    def factor(self) -> float:
+        """What the values are multiplied by."""
+        return self._factor
+
     @abstractmethod
     def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Evaluate at flat arrays of positions, before the factor."""
@@ -126,6 +131,11 @@ class TransformField(_ScaledField):
         super().__init__(bounds, factor, unit)
         self._function = function
 
+    @property
+    def function(self) -> Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]:
+        """The mapping, without the factor."""
+        return self._function
+
     def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(self._function(x, y), float)
 
@@ -156,6 +166,11 @@ class PixelAreaField(_ScaledField):
     ) -> None:
         super().__init__(bounds, factor, unit)
         self._projection = projection
+
+    @property
+    def projection(self) -> SkyProjection[Any]:
+        """From pixels to the sky."""
+        return self._projection
 
     def _values(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         here, right, up = (

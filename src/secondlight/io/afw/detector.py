@@ -27,10 +27,11 @@ from .fields import read_box
 from .stored_ast import dump_ast, read_mapping
 from .table import Table
 
-__all__ = ["read_detector"]
+__all__ = ["DETECTOR_TYPES", "READOUT_CORNERS", "read_detector"]
 
-_TYPES = (DetectorType.SCIENCE, DetectorType.FOCUS, DetectorType.GUIDER, DetectorType.WAVEFRONT)
-_CORNERS = (ReadoutCorner.LL, ReadoutCorner.LR, ReadoutCorner.UR, ReadoutCorner.UL)
+#: Types of detectors and corners of amplifiers, by their number in a file.
+DETECTOR_TYPES = (DetectorType.SCIENCE, DetectorType.FOCUS, DetectorType.GUIDER, DetectorType.WAVEFRONT)
+READOUT_CORNERS = (ReadoutCorner.LL, ReadoutCorner.LR, ReadoutCorner.UR, ReadoutCorner.UL)
 
 #: A coordinate system of a camera: its name and the detector it belongs to, empty for the camera's own.
 type System = tuple[str, str]
@@ -72,7 +73,7 @@ def read_detector(archive: Archive, key: int, instrument: str = "", visit: int |
         attributes = DetectorAttributes(
             name=row.scalar("name"),
             id=row.scalar("id"),
-            type=_TYPES[row.scalar("type")],
+            type=DETECTOR_TYPES[row.scalar("type")],
             serial=row.scalar("serial"),
             bbox=box,
             orientation=Orientation(
@@ -98,7 +99,7 @@ def read_detector(archive: Archive, key: int, instrument: str = "", visit: int |
 
 
 def _amplifier(row: Table) -> Amplifier:
-    name, corner = row.scalar("name"), _CORNERS[row.scalar("readoutcorner")]
+    name, corner = row.scalar("name"), READOUT_CORNERS[row.scalar("readoutcorner")]
     box = _extent_box(row, "bbox")
     if box is None:
         raise ValueError(f"the box of amplifier {name!r} is empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,22 @@ from .summary_stats import read_summary_stats
 from .visit_info import VISIT_INFO_CARDS, visit_info_from_header
 from .wcs import PIXELS, projection_from_header, read_wcs
 
-__all__ = ["pixel_frame", "read_exposure"]
+__all__ = ["KEYS", "NOT_METADATA", "VERSION", "pixel_frame", "read_exposure"]
 
 #: The newest layout of an exposure that is known here.
-_VERSION = 2
+VERSION = 2
 
 #: Cards that describe the file rather than the observation, or that become attributes of the exposure.
-_NOT_METADATA = re.compile(
+NOT_METADATA = re.compile(
     r"^(SIMPLE|XTENSION|BITPIX|NAXIS\d*|EXTEND|PCOUNT|GCOUNT|INHERIT|EXTNAME|EXTTYPE|EXTVER|BZERO|BSCALE|CHECKSUM|DATASUM"
     r"|Z(IMAGE|TENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|CMPTYPE|TILE\d+|NAME\d+|VAL\d+|QUANTIZ|DITHER0|BLANK|SIMPLE|EXTEND)"
     r"|T(FIELDS|TYPE\d+|FORM\d+)|LTV[12]|(CTYPE|CRPIX|CRVAL|CUNIT)[12]A?|(CD|PC)[12]_[12]|PV[12]_\d+|[AB]P?_(ORDER|\d_\d)"
     r"|WCSAXES|RADESYS|EQUINOX|LONPOLE|LATPOLE|BUNIT|AR_HDU|EXPINFO_V|FLUXMAG0(ERR)?|ARCHIVE_ID_\w+|MP_\w+"
     r"|(SKYWCS|WCS|PSF|PHOTOCALIB|DETECTOR|VALID_POLYGON|AP_CORR_MAP|FILTER|SUMMARY_STATS|COADD_INPUTS|TRANSMISSION_CURVE)_ID)$"
 )
+
+#: Words for the numbers that a card cannot hold.
+_NOT_FINITE = {"NAN": nan, "+INFINITY": inf, "-INFINITY": -inf}
 
 #: Our spelling of units by any other.
 _UNITS = {
@@ -49,7 +53,7 @@ _UNITS = {
 }
 
 #: Keys of the archive's components, the newest first.
-_KEYS = {
+KEYS = {
     "wcs": ("SKYWCS", "WCS"),
     "psf": ("PSF",),
     "photo_calib": ("PHOTOCALIB",),
@@ -116,9 +120,9 @@ class _Reader:
         self.file = file
         self.header = dict(file.hdus[0].header)
         version = self.header.get("EXPINFO_V", 0)
-        if not isinstance(version, int) or version > _VERSION:
+        if not isinstance(version, int) or version > VERSION:
             raise InputError(
-                f"the exposure is stored in version {version}; versions up to {_VERSION} can be read"
+                f"the exposure is stored in version {version}; versions up to {VERSION} can be read"
             )
         self.image, self.mask, self.variance = self._planes()
         self._archive: Archive | None = None
@@ -131,7 +135,7 @@ class _Reader:
             yield plane
 
     def _id(self, name: str) -> int:
-        for key in _KEYS[name]:
+        for key in KEYS[name]:
             for card in (f"ARCHIVE_ID_{key}", f"{key}_ID"):
                 value = self.header.get(card, 0)
                 if isinstance(value, int) and not isinstance(value, bool) and value != 0:
@@ -221,4 +225,8 @@ class _Reader:
     def _metadata(self) -> dict[str, Any]:
         """Return what the primary and image headers say that is held nowhere else."""
         merged = dict(self.image.header) | self.header
-        return {k: v for k, v in merged.items() if not _NOT_METADATA.match(k) and k not in VISIT_INFO_CARDS}
+        return {
+            k: _NOT_FINITE.get(v, v) if isinstance(v, str) else v
+            for k, v in merged.items()
+            if not NOT_METADATA.match(k) and k not in VISIT_INFO_CARDS
+        }

@@ -7,15 +7,33 @@ from typing import Any
 import numpy as np
 from lsst.images import Box
 from lsst.images.fields import BaseField, ChebyshevField, ProductField
+from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...model.fields import PixelAreaField, TransformField
 from .archive import Archive
-from .stored_ast import parse_ast
+from .stored_ast import parse_ast, split_stored
 from .table import Table
 from .wcs import read_wcs
 
-__all__ = ["read_ap_corr_map", "read_box", "read_field"]
+__all__ = ["StoredFunction", "read_ap_corr_map", "read_box", "read_field"]
+
+
+class StoredFunction:
+    """A mapping from the plane to a number, read from a file.
+
+    Parameters
+    ----------
+    mapping
+        An AST mapping of two coordinates to one.
+    """
+
+    def __init__(self, mapping: Any) -> None:
+        self.mapping = mapping
+
+    def __call__(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the values at positions of shape ``(n,)`` [pixel]."""
+        return np.asarray(self.mapping.tran(np.vstack([x, y]), True)[0], np.float64)
 
 
 def read_box(row: Table, name: str = "bbox") -> Box | None:
@@ -67,12 +85,14 @@ def read_field(archive: Archive, key: int) -> BaseField:
             )
         return ChebyshevField(box, coefficients.reshape(-1, nx).copy())
     if name == "TransformBoundedField":
-        mapping = parse_ast(table["frameSet"][0].tobytes().decode("ascii", "replace"))[0]
-
-        def evaluate(x: Any, y: Any) -> Any:
-            return mapping.tran(np.vstack([x, y]), True)[0]
-
-        return TransformField(box, evaluate)
+        raw = np.asarray(table["frameSet"][0], np.uint8)
+        # the dump may stand alone, or behind the version and class of a stored transform
+        if raw[:1].tobytes().isdigit():
+            where = {"path": archive.path, "part": f"{name} (id {key})"}
+            mapping = split_stored(raw, where=where)[0]
+        else:
+            mapping = parse_ast(raw.tobytes().decode("ascii", "replace"))[0]
+        return TransformField(box, StoredFunction(mapping))
     return PixelAreaField(box, archive.once(table.scalar("wcs"), read_wcs), table.scalar("scaling"))
 
 

@@ -253,6 +253,8 @@ def read_piff_pickle(raw: bytes, *, path: object = None, part: str | None = None
         raise InputError(f"the pickle cannot be read ({error})", path=path, part=part) from None
     try:
         width, height, psf = content
-        return piff_from_objects(psf, height=int(height), width=int(width))
+        made = piff_from_objects(psf, height=int(height), width=int(width))
     except (ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         raise InputError(f"the Piff model cannot be used: {error}", path=path, part=part) from None
+    made.pickled = raw
+    return made

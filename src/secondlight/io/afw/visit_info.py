@@ -13,16 +13,26 @@ from ...errors import InputError
 from ...model.visit_info import VisitInfo
 from .archive import Archive
 
-__all__ = ["VISIT_INFO_CARDS", "read_visit_info", "visit_info_from_header"]
+__all__ = [
+    "DEGREES",
+    "NUMBERS",
+    "ROT_TYPES",
+    "TEXTS",
+    "VISIT_INFO_CARDS",
+    "mjd_from_nanoseconds",
+    "read_visit_info",
+    "visit_info_from_header",
+]
 
 #: The newest layout of the stored record that is known here.
 _VERSION = 5
 _UNIX_EPOCH_MJD = 40587.0
 _NO_TIME = np.iinfo(np.int64).min
-_ROT_TYPES = ("UNKNOWN", "SKY", "HORIZON", "MOUNT")
+#: Kinds of rotation angle, by their number in a file.
+ROT_TYPES = ("UNKNOWN", "SKY", "HORIZON", "MOUNT")
 
 #: Cards that hold numbers as they are, in degrees, and text: our name by card.
-_NUMBERS = {
+NUMBERS = {
     "EXPTIME": "exposure_time",
     "DARKTIME": "dark_time",
     "MJD-AVG-UT1": "ut1",
@@ -33,7 +43,7 @@ _NUMBERS = {
     "HUMIDITY": "humidity",
     "FOCUSZ": "focus_z",
 }
-_DEGREES = {
+DEGREES = {
     "AVG-ERA": "era",
     "BORE-RA": "boresight_ra",
     "BORE-DEC": "boresight_dec",
@@ -43,7 +53,7 @@ _DEGREES = {
     "OBS-LONG": "longitude",
     "OBS-LAT": "latitude",
 }
-_TEXTS = {
+TEXTS = {
     "INSTRUMENT": "instrument",
     "OBSTYPE": "observation_type",
     "PROGRAM": "science_program",
@@ -53,8 +63,19 @@ _TEXTS = {
 
 #: Every card that is understood here.
 VISIT_INFO_CARDS = frozenset(
-    {*_NUMBERS, *_DEGREES, *_TEXTS, "DATE-AVG", "TIMESYS", "ROTTYPE", "IDNUM", "HAS-SIMULATED-CONTENT"}
+    {*NUMBERS, *DEGREES, *TEXTS, "DATE-AVG", "TIMESYS", "ROTTYPE", "IDNUM", "HAS-SIMULATED-CONTENT"}
 )
+
+
+def mjd_from_nanoseconds(count: int) -> float:
+    """Return a time as MJD [day].
+
+    Parameters
+    ----------
+    count
+        Nanoseconds since the beginning of 1970.
+    """
+    return _UNIX_EPOCH_MJD + count / 86_400e9
 
 
 def visit_info_from_header(header: Mapping[str, Any]) -> VisitInfo:
@@ -70,9 +91,9 @@ def visit_info_from_header(header: Mapping[str, Any]) -> VisitInfo:
     ValueError
         Raised if a card cannot be understood.
     """
-    values: dict[str, Any] = {name: float(header[card]) for card, name in _NUMBERS.items() if card in header}
-    values |= {name: radians(float(header[card])) for card, name in _DEGREES.items() if card in header}
-    values |= {name: str(header[card]) for card, name in _TEXTS.items() if isinstance(header.get(card), str)}
+    values: dict[str, Any] = {name: float(header[card]) for card, name in NUMBERS.items() if card in header}
+    values |= {name: radians(float(header[card])) for card, name in DEGREES.items() if card in header}
+    values |= {name: str(header[card]) for card, name in TEXTS.items() if isinstance(header.get(card), str)}
     if not values.get("instrument") and isinstance(header.get("INSTRUME"), str):
         values["instrument"] = header["INSTRUME"]
     if "DATE-AVG" in header:
@@ -80,7 +101,7 @@ def visit_info_from_header(header: Mapping[str, Any]) -> VisitInfo:
         if scale not in Time.SCALES:
             raise ValueError(f"TIMESYS = {header['TIMESYS']!r} is no time system")
         values["date_tai"] = float(Time(str(header["DATE-AVG"]), format="isot", scale=scale).tai.mjd)
-    if str(header.get("ROTTYPE", "")) in _ROT_TYPES:
+    if str(header.get("ROTTYPE", "")) in ROT_TYPES:
         values["rot_type"] = str(header["ROTTYPE"])
     if "IDNUM" in header:
         values["id"] = int(header["IDNUM"])
@@ -117,7 +138,7 @@ def read_visit_info(archive: Archive, key: int) -> VisitInfo:
         id=row.scalar("idnum" if "idnum" in row else "id", 0),
         exposure_time=row.scalar("exposuretime"),
         dark_time=row.scalar("darktime"),
-        date_tai=nan if tai == _NO_TIME else _UNIX_EPOCH_MJD + tai / 86_400e9,
+        date_tai=nan if tai == _NO_TIME else mjd_from_nanoseconds(tai),
         ut1=row.scalar("ut1"),
         era=row.scalar("era"),
         boresight_ra=row.scalar("boresightradec_ra"),
@@ -126,7 +147,7 @@ def read_visit_info(archive: Archive, key: int) -> VisitInfo:
         boresight_alt=row.scalar("boresightazalt_alt"),
         boresight_airmass=row.scalar("boresightairmass"),
         boresight_rot_angle=row.scalar("boresightrotangle"),
-        rot_type=_ROT_TYPES[rot_type] if 0 <= rot_type < len(_ROT_TYPES) else _ROT_TYPES[0],
+        rot_type=ROT_TYPES[rot_type] if 0 <= rot_type < len(ROT_TYPES) else ROT_TYPES[0],
         longitude=row.scalar("longitude"),
         latitude=row.scalar("latitude"),
         elevation=row.scalar("elevation"),

@@ -31,10 +31,10 @@ from .wcs import PIXELS, read_wcs
 if TYPE_CHECKING:
     from ...model.psf import BatchPsf
 
-__all__ = ["VisitRecord", "VisitSummary", "read_visit_summary"]
+__all__ = ["VERSION", "VisitRecord", "VisitSummary", "read_visit_summary"]
 
 #: The newest layout of the table that is known here.
-_VERSION = 5
+VERSION = 5
 
 #: Columns that hold ids of stored objects, in any version.
 _ARCHIVE_COLUMNS = frozenset(
@@ -165,15 +165,16 @@ class VisitSummary:
     ----------
     columns
         Values by name, one a record, without the ids of stored objects.
+    declared
+        What the file says of these columns, by name.
     """
 
     def __init__(self, path: Path, table: Table, archive: Archive) -> None:
         self.path = path
         self._table = table
         self._archive = archive
-        self.columns: dict[str, Any] = {
-            name: table[name] for name in table.fields if name not in _ARCHIVE_COLUMNS
-        }
+        self.declared = {name: field for name, field in table.fields.items() if name not in _ARCHIVE_COLUMNS}
+        self.columns: dict[str, Any] = {name: table[name] for name in self.declared}
         self._row_of = {int(key): row for row, key in reversed(list(enumerate(table["id"])))}
 
     def __len__(self) -> int:
@@ -225,9 +226,9 @@ def read_visit_summary(path: str | Path) -> VisitSummary:
             found = f"one of {kind} records" if kind else "none"
             raise InputError(f"a table of exposure records is expected, but the file holds {found}")
         version = int(hdu.header.get("EXPTABLE_VER", 0))
-        if version > _VERSION:
+        if version > VERSION:
             raise InputError(
-                f"the table is stored in version {version}; versions up to {_VERSION} can be read",
+                f"the table is stored in version {version}; versions up to {VERSION} can be read",
                 part=hdu.label,
             )
         return VisitSummary(Path(path), Table(file, hdu), Archive(file))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .write_table import Card, StoredField, table_hdu
+from ..atomic import atomic_path
+from .write_table import Card, StoredField, empty_primary, table_hdu
 
-__all__ = ["ArchiveTable", "ArchiveWriter"]
+__all__ = ["ArchiveTable", "ArchiveWriter", "write_standalone"]
 
 _INDEX = (
     StoredField(
@@ -66,7 +68,7 @@ class ArchiveTable:
         n
             How many.
         values
-            By column name: arrays of shape ``(n,)``, or lists of length n of strings or arrays.
+            By column name: arrays of shape ``(n,)``, or lists of length n of numbers, strings or arrays.
         """
         first = self.n
         self.n += n
@@ -96,11 +98,27 @@ class ArchiveWriter:
         self._tables: dict[tuple[StoredField, ...], ArchiveTable] = {}
         self._index: list[tuple[int, int, int, int, int, str, str]] = []
         self._last = 0
+        self._kept: dict[int, tuple[Any, int]] = {}
 
     def new_id(self) -> int:
         """Return the next id; the first is 1, as 0 means none."""
         self._last += 1
         return self._last
+
+    def once[T](self, item: T, save: Callable[[ArchiveWriter, T], int]) -> int:
+        """Store an object the first time it is given; return its id each time.
+
+        Parameters
+        ----------
+        item
+            The object.
+        save
+            Stores it and returns its id.
+        """
+        if id(item) not in self._kept:
+            # the object is kept with its id: another one could else come to lie at its address
+            self._kept[id(item)] = (item, save(self, item))
+        return self._kept[id(item)][1]
 
     def table(self, fields: tuple[StoredField, ...]) -> ArchiveTable:
         """Return the data table of a layout, made when first asked for.
@@ -175,3 +193,35 @@ class ArchiveWriter:
             cards += [("EXTNAME", name, "") for name in names[-1:]]
             out.append(table_hdu(table.fields, table.columns(), table.n, cards))
         return out
+
+
+def write_standalone[T](
+    path: str | os.PathLike[str],
+    item: T,
+    save: Callable[[ArchiveWriter, T], int],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a file that holds one object.
+
+    Parameters
+    ----------
+    path
+        File to make.
+    item
+        The object.
+    save
+        Stores it; it must be the first to take an id.
+    overwrite
+        Whether to replace an existing file.
+
+    Raises
+    ------
+    UsageError
+        Raised if the file exists and ``overwrite`` is not set.
+    """
+    archive = ArchiveWriter()
+    save(archive, item)
+    with atomic_path(path, overwrite=overwrite) as staged, staged.open("wb") as stream:
+        for hdu in (empty_primary(), *archive.hdus()):
+            stream.write(hdu)

@@ -11,7 +11,16 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-__all__ = ["TABLE_VERSION", "StoredField", "empty_primary", "header_cards", "table_hdu"]
+__all__ = [
+    "TABLE_VERSION",
+    "Card",
+    "StoredField",
+    "append_card",
+    "empty_primary",
+    "encode_header",
+    "header_cards",
+    "table_hdu",
+]
 
 #: Version of the layout of source tables.
 TABLE_VERSION = 3
@@ -28,7 +37,9 @@ _TYPES = {
     "Angle": ("D", ">f8", "Angle"),
     "String": ("A", "S", "String"),
     "ArrayF": ("E", ">f4", "Array"),
+    "ArrayD": ("D", ">f8", "Array"),
     "ArrayI": ("J", ">i4", "Array"),
+    "ArrayB": ("B", "u1", "Array"),
 }
 
 _LABEL, _FORMAT, _TEMPLATE = (
@@ -47,12 +58,12 @@ class StoredField:
     name
         Column name.
     type
-        As in `~secondlight.model.schema.Column`; or ``String``, text of at most ``length`` bytes; or ``ArrayF``,
-        ``ArrayI``, arrays (float32, int32) whose length varies by row.
+        As in `~secondlight.model.schema.Column`; or ``String``; or ``ArrayF``, ``ArrayD``, ``ArrayI``, ``ArrayB``: arrays
+        of float32, float64, int32, uint8.
     unit, doc
         For humans.
     length
-        Bytes of a string.
+        Bytes of a string, elements of an array; 0 if that varies by row.
     """
 
     name: str
@@ -60,6 +71,11 @@ class StoredField:
     unit: str = ""
     doc: str = ""
     length: int = 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether the values of different rows differ in length."""
+        return self.length == 0 and (self.type == "String" or self.type.startswith("Array"))
 
 
 type Card = tuple[str, Any, str]
@@ -75,7 +91,7 @@ def empty_primary() -> bytes:
             ("EXTEND", True, "FITS dataset may contain extensions"),
         ]
     )
-    return _encode(header)
+    return encode_header(header)
 
 
 def header_cards(metadata: Mapping[str, Any]) -> Iterator[Card]:
@@ -92,10 +108,10 @@ def header_cards(metadata: Mapping[str, Any]) -> Iterator[Card]:
 
 
 def _card_value(value: Any) -> Any:
-    """Return what a card can hold; NaN and infinity, which it cannot, become text."""
+    """Return what a card can hold; NaN and infinity, which it cannot, become the words that the reference has for them."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not np.isfinite(value):
-        return str(value)
+        return "NAN" if np.isnan(value) else f"{'+' if value > 0 else '-'}INFINITY"
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
@@ -129,27 +145,32 @@ def table_hdu(
     layout: list[tuple[str, Any]] = [("flags", f"V{(len(flags) + 7) // 8}")] if flags else []
     for i, f in enumerate(others):
         code = f"S{f.length}" if f.type == "String" else _TYPES[f.type][1]
-        layout.append((str(i), (">i8", 2) if f.type.startswith("Array") else code))
+        shape = (f.length,) if f.type.startswith("Array") else ()
+        layout.append((str(i), (">i8", 2) if f.varies else (code, shape)))
     rows = np.zeros(n, np.dtype(layout))
     if flags:
         bits = np.packbits(np.column_stack([columns[f.name] for f in flags]).astype(bool), axis=1)
         rows["flags"] = bits.view(rows.dtype["flags"])[:, 0]
     heap = _Heap()
     longest: dict[str, int] = {}
-    arrays = [(i, f) for i, f in enumerate(others) if f.type.startswith("Array")]
+    varying = [(i, f) for i, f in enumerate(others) if f.varies]
     for i, f in enumerate(others):
         values = columns[f.name]
         if f.type == "U":
             # unsigned integers are stored with an offset of half their range
             rows[str(i)] = (np.asarray(values, np.uint16) ^ np.uint16(0x8000)).view(np.int16)
-        elif f.type == "String":
+        elif f.type == "String" and not f.varies:
             rows[str(i)] = [v.encode("ascii", "replace").ljust(f.length) for v in values]
-        elif not f.type.startswith("Array"):
-            rows[str(i)] = values
-    for row in range(n if arrays else 0):
-        for i, f in arrays:
-            values = np.asarray(columns[f.name][row])
-            rows[str(i)][row] = heap.add(values.astype(_TYPES[f.type][1]))
+        elif not f.varies:
+            rows[str(i)] = np.reshape(values, rows[str(i)].shape)
+    for row in range(n if varying else 0):
+        for i, f in varying:
+            values = columns[f.name][row]
+            if f.type == "String":
+                # a text without letters is stored as one byte of zero
+                values = np.frombuffer(values.encode("ascii", "replace") or b"\0", np.uint8)
+            values = np.asarray(values)
+            rows[str(i)][row] = heap.add(values.astype("u1" if f.type == "String" else _TYPES[f.type][1]))
             longest[f.name] = max(longest.get(f.name, 0), len(values))
     header = fits.Header(
         [
@@ -164,14 +185,16 @@ def table_hdu(
         ]
     )
     for card in _column_cards(fields, len(flags), longest):
-        _append(header, card)
+        append_card(header, card)
     for card in cards:
-        _append(header, card)
-    _append(header, ("AFW_TABLE_VERSION", TABLE_VERSION, ""))
+        append_card(header, card)
+    append_card(header, ("AFW_TABLE_VERSION", TABLE_VERSION, ""))
     if kind:
-        _append(header, ("AFW_TYPE", kind, f"Tells lsst::afw to load this as a {kind.title()} table."))
+        article = "an" if kind[0] in "AEIOU" else "a"
+        comment = f"Tells lsst::afw to load this as {article} {kind.title()} table."
+        append_card(header, ("AFW_TYPE", kind, comment))
     data = rows.tobytes() + heap.bytes()
-    return _encode(header) + data + b"\0" * (-len(data) % _BLOCK)
+    return encode_header(header) + data + b"\0" * (-len(data) % _BLOCK)
 
 
 class _Heap:
@@ -208,7 +231,7 @@ def _column_cards(fields: Sequence[StoredField], n_flags: int, longest: Mapping[
                 yield f"TFDOC{flag}", f.doc, ""
             continue
         letter, _, template = _TYPES[f.type]
-        form = f"1Q{letter}({longest.get(f.name, 0)})" if template == "Array" else f"{f.length or 1}{letter}"
+        form = f"1Q{letter}({longest.get(f.name, 0)})" if f.varies else f"{f.length or 1}{letter}"
         yield f"TTYPE{number}", f.name, _LABEL
         yield f"TFORM{number}", form, _FORMAT
         if f.type == "U":
@@ -223,8 +246,16 @@ def _column_cards(fields: Sequence[StoredField], n_flags: int, longest: Mapping[
         number += 1
 
 
-def _append(header: fits.Header, card: Card) -> None:
-    """Append a card, even if its keyword is there already; drop a comment that does not fit."""
+def append_card(header: fits.Header, card: Card) -> None:
+    """Append a card, even if its keyword is there already; drop a comment that does not fit.
+
+    Parameters
+    ----------
+    header
+        Where to.
+    card
+        Keyword, value and comment.
+    """
     keyword, value, comment = card
     if isinstance(value, str):
         # a header holds printable ASCII only
@@ -243,7 +274,15 @@ def _append(header: fits.Header, card: Card) -> None:
         header.append(made, end=True)
 
 
-def _encode(header: fits.Header) -> bytes:
+def encode_header(header: fits.Header) -> bytes:
+    """Return a header as it stands in a file.
+
+    Parameters
+    ----------
+    header
+        The header.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        return header.tostring().encode("ascii")
+        text: str = header.tostring()
+    return text.encode("ascii")

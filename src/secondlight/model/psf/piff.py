@@ -190,6 +190,8 @@ class PiffPsf(BatchPsf):
         Kept for writers.
     bounds
         Where it is valid.
+    pickled
+        The bytes that the reference stored it as, if it came from such a file; kept to be written again.
 
     Raises
     ------
@@ -216,6 +218,7 @@ class PiffPsf(BatchPsf):
         width: int,
         options: PiffOptions | None = None,
         bounds: Bounds | None = None,
+        pickled: bytes | None = None,
     ) -> None:
         if len(interpolation.coefficients) != grid.size**2:
             raise ValueError(
@@ -232,6 +235,7 @@ class PiffPsf(BatchPsf):
         self.height = height
         self.width = width
         self.options = options or PiffOptions()
+        self.pickled = pickled
         self.color: float | None = None
         if "colorValue" in interpolation.keys:
             colors = stars.color[stars.used]
