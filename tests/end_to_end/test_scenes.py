@@ -95,20 +95,72 @@ def test_footprints_and_ids(run):
             np.testing.assert_array_equal(footprint.spans.ravel(), row["spans"])
 
 
-@pytest.mark.parametrize("scene", ["small", "snaps"])
-def test_columns(run, scene):
-    """Every column agrees in at least 99.9 % of the rows that no deblender touches."""
-    if run.name != scene:
-        pytest.skip("one comparison a scene")
+def short_columns(out, recorded, rows=slice(None)):
+    """Columns that agree in less than 99.9 % of the rows of a recorded table, and in how many they do."""
     compare = tools()
-    ours = compare.load(run.out / "sources.parquet")
-    recorded = compare.load(reference(scene, "outputs_no_noise", "sources.parquet"))
-    alone = (recorded["parent"] == 0) & (recorded["deblend_nChild"] == 0)
+    ours, theirs = compare.load(out / "sources.parquet"), compare.load(recorded)
     with np.errstate(all="ignore"):
-        rows, _, paired, _, _ = compare.compare(ours, {k: v[alone] for k, v in recorded.items()}, None)
-    assert paired == alone.sum()
-    short = {name: share for name, share, _, note in rows if note != "missing" and share < 0.999}
-    assert short == {}
+        compared, _, paired, _, _ = compare.compare(ours, {k: v[rows] for k, v in theirs.items()}, None)
+    assert paired == len(theirs["id"][rows])
+    return {name: share for name, share, _, _ in compared if share < 0.999}
+
+
+#: Columns allowed to fall short, the share of rows they must reach, and why.
+EXCEPTIONS = {
+    # a radius that equals the PSF's but for rounding
+    "ext_photometryKron_KronFlux_flag_small_radius": 0.98,
+    # a calibration source as near to a blend as to its child
+    "calib_psf_candidate": 0.99,
+    "calib_psf_used": 0.99,
+    "calib_psf_reserved": 0.99,
+    # centroids of two noisy PSF images, 1e-4 of a position that is nearly zero
+    "ext_shapeHSM_HsmPsfMomentsDebiased_x": 0.99,
+    "ext_shapeHSM_HsmPsfMomentsDebiased_y": 0.99,
+    "slot_PsfShapeDebiased_x": 0.99,
+    "slot_PsfShapeDebiased_y": 0.99,
+}
+#: On the real frame moments of faint children, iterated from float32 sums, are left at 1e-5 to 1e-3 of their errors.
+EXCEPTIONS_SDSS = {
+    **{
+        f"base_SdssShape_{name}": 0.97
+        for name in ("xxErr", "yyErr", "xyErr", "instFluxErr", "fluxErr", "magErr")
+    },
+    **{f"base_SdssShape_instFlux_{name}_Cov": 0.97 for name in ("xx", "yy", "xy")},
+}
+
+
+def test_columns(run):
+    """Every column agrees in at least 99.9 % of all rows, parents and children, neighbours left as they are."""
+    if run.name == "sdss_r":
+        pytest.skip("recorded only with noise replacement")
+    short = short_columns(run.out, reference(run.name, "outputs_no_noise", "sources.parquet"))
+    assert {n: s for n, s in short.items() if s < EXCEPTIONS.get(n, 0.999)} == {}
+
+
+def test_columns_with_noise_replacement(run, tmp_path):
+    """The same with neighbours replaced by noise, as the reference runs by default."""
+    ended = secondlight("run", *scene_arguments(run.name, out=tmp_path / "noise"), "--threads", 2)
+    assert ended.status == 0, ended.err
+    short = short_columns(tmp_path / "noise", reference(run.name, "outputs", "sources.parquet"))
+    allowed = EXCEPTIONS | (EXCEPTIONS_SDSS if run.name == "sdss_r" else {})
+    assert {n: s for n, s in short.items() if s < allowed.get(n, 0.997)} == {}
+    assert len(short) <= 0.05 * 620
+
+
+def test_deblended_footprints(run):
+    """Ids, parents and spans of every row after deblending; pixels of children to 1e-5 of their peak."""
+    ours = read_footprints(run.out / "sources_footprints.parquet")
+    recorded = pq.read_table(reference(run.name, "outputs", "deblend.parquet")).to_pylist()
+    assert ours["id"].tolist() == [row["id"] for row in recorded]
+    assert ours["parent"].tolist() == [row["parent"] for row in recorded]
+    good = children = 0
+    for row, footprint in zip(recorded, ours.footprints, strict=True):
+        np.testing.assert_array_equal(footprint.spans.ravel(), row["spans"])
+        if row["heavy"]:
+            children += 1
+            pixels = np.asarray(row["heavy"])
+            good += np.abs(footprint.heavy.image - pixels).max() <= 1e-5 * np.abs(pixels).max()
+    assert good >= 0.999 * children > 0
 
 
 def test_image_reads_back(run):
