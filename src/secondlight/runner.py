@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from lsst.pipe.base import Struct
@@ -20,6 +20,11 @@ from . import threads as thread_pool
 from .errors import InputError, NoWorkError, ProcessingError, UsageError
 from .io.afw.background import read_background
 from .io.afw.image import read_image, read_mask
+from .io.afw.write_archive import ArchiveWriter
+from .io.afw.write_exposure import write_exposure
+from .io.afw.write_fields import save_ap_corr_map
+from .io.afw.write_psf import save_psf
+from .io.afw.write_source_catalog import write_source_catalog
 from .io.atomic import atomic_outputs
 from .io.native import write_background, write_visit_image
 from .io.read import read_exposure, read_photo_calib, read_visit_summary
@@ -30,16 +35,42 @@ from .model.exposure import Exposure
 from .overrides import build_config
 from .reprocess import ReprocessVisitImageConfig, ReprocessVisitImageTask
 
-__all__ = ["OUTPUTS", "STANDARDIZED", "Done", "Inputs", "read_inputs", "run_files"]
+__all__ = [
+    "AFW_OUTPUTS",
+    "BOTH_OUTPUTS",
+    "OUTPUTS",
+    "STANDARDIZED",
+    "Done",
+    "Inputs",
+    "OutputFormat",
+    "read_inputs",
+    "run_files",
+]
+
+type OutputFormat = Literal["native", "afw", "both"]
+
+_IMAGE, _IMAGE_BESIDE, _FOOTPRINTS = "pvi.fits", "pvi_afw.fits", "sources_footprints.fits"
 
 #: Names of the files that a run makes.
 OUTPUTS = (
-    "pvi.fits",
+    _IMAGE,
     "sources.parquet",
     "sources_footprints.parquet",
     "pvi_background.fits",
     "metadata.json",
 )
+
+#: The same in the layouts of afw: an ExposureF and a SourceCatalog; all other files serve both formats.
+AFW_OUTPUTS = (_IMAGE, "sources.parquet", _FOOTPRINTS, "pvi_background.fits", "metadata.json")
+
+#: Both: the native image keeps its name.
+BOTH_OUTPUTS = (*OUTPUTS, _IMAGE_BESIDE, _FOOTPRINTS)
+
+_OUTPUTS: Mapping[OutputFormat, tuple[str, ...]] = {
+    "native": OUTPUTS,
+    "afw": AFW_OUTPUTS,
+    "both": BOTH_OUTPUTS,
+}
 
 #: The output that ``standardize`` adds.
 STANDARDIZED = "sources_standardized.parquet"
@@ -95,6 +126,7 @@ def run_files(
     overwrite: bool = False,
     keep_partial: bool = False,
     standardize: bool = False,
+    output_format: OutputFormat = "native",
     on_stage: Callable[[str], None] | None = None,
 ) -> Done:
     """Reprocess one detector from files and write the outputs, all of them or none.
@@ -117,6 +149,8 @@ def run_files(
         Whether to write what was made before an error that says the data cannot be processed.
     standardize
         Whether to write the table with the names and units of the survey's data releases as well.
+    output_format
+        Whose layouts image and footprints are written in: ``native`` (`lsst.images` and parquet), ``afw``, or ``both``.
     on_stage
         Called with the name of each stage as it begins.
 
@@ -134,7 +168,7 @@ def run_files(
     config = build_config(config_files, config_values)
     if release_id is not None:
         config.id_generator.release_id = release_id
-    outputs = (*OUTPUTS, STANDARDIZED) if standardize else OUTPUTS
+    outputs = (*_OUTPUTS[output_format], *([STANDARDIZED] if standardize else []))
     existing = [name for name in outputs if (out / name).exists()]
     if existing and not overwrite:
         raise UsageError(f"{out / existing[0]} exists: give another --out, or --overwrite to replace it")
@@ -144,6 +178,11 @@ def run_files(
     start = time.perf_counter()
     observer("read")
     arguments = read_inputs(inputs, config)
+    if output_format != "native":
+        # what afw has no class for is found out now, not when all is done
+        archive = ArchiveWriter()
+        save_psf(archive, arguments["psf"])
+        save_ap_corr_map(archive, arguments["ap_corr"])
     seconds["read"] = time.perf_counter() - start
 
     result = Struct()
@@ -154,31 +193,46 @@ def run_files(
         except ProcessingError as error:
             if keep_partial and result.exposure is not None:
                 seconds |= result.seconds
-                _write_partial(out, result, error, config, inputs, seconds)
+                _write_partial(out, result, error, config, inputs, seconds, output_format)
             raise
         seconds |= result.seconds
         start = time.perf_counter()
         observer("write")
         catalog = result.sources_footprints
         with atomic_outputs(out, overwrite=overwrite) as directory:
-            write_visit_image(
-                directory / "pvi.fits",
+            _write_image(
+                directory,
                 result.exposure,
+                output_format,
                 backgrounds=result.background,
                 photometric_scaling=result.applied_photo_calib,
             )
             write_sources(directory / "sources.parquet", catalog)
             if standardize:
                 write_standardized_sources(directory / STANDARDIZED, catalog, result.exposure.filter)
-            write_footprints(directory / "sources_footprints.parquet", catalog)
+            if output_format != "afw":
+                write_footprints(directory / "sources_footprints.parquet", catalog)
+            if output_format != "native":
+                write_source_catalog(directory / _FOOTPRINTS, catalog)
             write_background(directory / "pvi_background.fits", result.background)
             seconds["write"] = time.perf_counter() - start
             counts = _counts(catalog)
             _write_metadata(directory / "metadata.json", config, inputs, seconds, counts, task)
-        if overwrite and not standardize:
-            # that of an earlier run, which would not fit the others
-            (out / STANDARDIZED).unlink(missing_ok=True)
+        if overwrite:
+            # those of an earlier run, which would not fit the others
+            for name in {*BOTH_OUTPUTS, STANDARDIZED} - set(outputs):
+                (out / name).unlink(missing_ok=True)
     return Done(out, counts, seconds)
+
+
+def _write_image(
+    directory: Path, exposure: Exposure, output_format: OutputFormat, **instrumental: Any
+) -> None:
+    """Write the image; ``instrumental`` is what only a native file keeps of the image before calibration."""
+    if output_format != "afw":
+        write_visit_image(directory / _IMAGE, exposure, **instrumental)
+    if output_format != "native":
+        write_exposure(directory / (_IMAGE if output_format == "afw" else _IMAGE_BESIDE), exposure)
 
 
 def _counts(catalog: Any) -> dict[str, int]:
@@ -292,6 +346,7 @@ def _write_partial(
     config: ReprocessVisitImageConfig,
     inputs: Inputs,
     seconds: dict[str, float],
+    output_format: OutputFormat,
 ) -> None:
     """Write the image as far as it got, and say in its metadata what stopped it."""
     exposure = result.exposure
@@ -299,7 +354,7 @@ def _write_partial(
     exposure.metadata["failure.type"] = f"{type(error).__module__}.{type(error).__qualname__}"
     with atomic_outputs(out, overwrite=True) as directory:
         if exposure.psf is not None and exposure.wcs is not None:
-            write_visit_image(directory / "pvi.fits", exposure)
+            _write_image(directory, exposure, output_format)
         _write_metadata(directory / "metadata.json", config, inputs, seconds, {}, None, failure=str(error))
 
 

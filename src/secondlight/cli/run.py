@@ -44,7 +44,12 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--release-id", type=int, help="Release id that source ids carry.")
 @click.option(
-    "--format", "formats", type=click.Choice(["native"]), default="native", help="Format of the outputs."
+    "--format",
+    "output_format",
+    type=click.Choice(["native", "afw", "both"]),
+    default="native",
+    show_default=True,
+    help="Layout of image and footprints: lsst.images and parquet, FITS that lsst.afw opens, or both.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=0), default=1, show_default=True, help="0: one a processor."
@@ -62,7 +67,8 @@ def command(**options: Any) -> None:
     """Reprocess one detector.
 
     EXPOSURE is one post-ISR exposure, or the two snaps of a visit, in afw or lsst.images format. Writes pvi.fits,
-    sources.parquet, sources_footprints.parquet, pvi_background.fits and metadata.json: all of them or none.
+    sources.parquet, sources_footprints.parquet, pvi_background.fits and metadata.json: all of them or none. With
+    --format afw the footprints are in sources_footprints.fits; with both, afw's image is pvi_afw.fits.
 
     Exit status: 0 done; 2 wrong usage; 3 an input is unreadable or contradicts another; 4 this data cannot be
     processed.
@@ -70,7 +76,6 @@ def command(**options: Any) -> None:
     from ..runner import Inputs, run_files
     from ._progress import Progress
 
-    options.pop("formats")
     options.pop("debug")
     quiet = options.pop("quiet")
     inputs = Inputs(

@@ -48,6 +48,14 @@ def visit_options[F: Callable[..., object]](function: F) -> F:
 @click.option(
     "--no-data-border", type=int, default=0, show_default=True, help="Width of a frame without data [pixel]."
 )
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["native", "afw"]),
+    default="native",
+    show_default=True,
+    help="Layout of the files: those of lsst.images, or those of lsst.afw.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
 def command(
@@ -61,6 +69,7 @@ def command(
     visit: int,
     flat_ratio: bool,
     no_data_border: int,
+    file_format: str,
     overwrite: bool,
     debug: bool,
 ) -> None:
@@ -87,6 +96,6 @@ def command(
             no_data_border=no_data_border,
         )
         progress.stage("write")
-        write_visit(directory, simulated, overwrite=overwrite)
+        write_visit(directory, simulated, overwrite=overwrite, afw=file_format == "afw")
     arguments = run_arguments(directory, simulated, directory / "outputs")
     click.echo(f"secondlight run {shlex.join(arguments)}")

@@ -11,6 +11,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from secondlight.io.afw.write_exposure import write_exposure
+from secondlight.io.afw.write_fields import write_photo_calib as write_afw_photo_calib
+from secondlight.io.afw.write_visit_summary import write_visit_summary as write_afw_visit_summary
 from secondlight.io.atomic import atomic_outputs
 from secondlight.io.native import write_background, write_visit_image
 from secondlight.io.native_summary import VisitRecord, VisitSummary, write_photo_calib, write_visit_summary
@@ -26,11 +29,13 @@ _MASK = "preliminary_visit_mask.fits"
 _BACKGROUNDS = ("background_1.fits", "skyCorr.fits")
 _SUMMARY = "finalVisitSummary.fits"
 _CALIB_SOURCES = "finalized_src_table.parquet"
-_INITIAL_CALIB = "initial_photoCalib.json"
+_INITIAL_CALIB, _AFW_INITIAL_CALIB = "initial_photoCalib.json", "initial_photoCalib.fits"
 _RATIO = "background_to_photometric_ratio.fits"
 
 
-def write_visit(directory: str | Path, visit: SimulatedVisit, *, overwrite: bool = False) -> None:
+def write_visit(
+    directory: str | Path, visit: SimulatedVisit, *, overwrite: bool = False, afw: bool = False
+) -> None:
     """Write a visit: inputs of the reprocessing, and the truth in a folder of its own.
 
     Parameters
@@ -41,6 +46,8 @@ def write_visit(directory: str | Path, visit: SimulatedVisit, *, overwrite: bool
         The visit.
     overwrite
         Whether files that exist may be replaced.
+    afw
+        Whether to write all inputs as afw stores them.
 
     Raises
     ------
@@ -51,17 +58,24 @@ def write_visit(directory: str | Path, visit: SimulatedVisit, *, overwrite: bool
     guess = GaussianPsf(visit.inputs["fwhm"] / PIXEL_SCALE / 2.355, 25, 25)
     with atomic_outputs(directory, overwrite=overwrite) as folder:
         for k, exposure in enumerate(visit.exposures):
-            write_visit_image(folder / f"postISRCCD_{k}.fits", replace(exposure, psf=guess))
+            write = write_exposure if afw else write_visit_image
+            write(folder / f"postISRCCD_{k}.fits", replace(exposure, psf=guess))
         _write_plane(folder / _MASK, visit.preliminary_mask, visit.preliminary_planes)
         for name, background in zip(_BACKGROUNDS, (visit.background_1, visit.sky_corr), strict=True):
             write_background(folder / name, background)
         visit.calib_sources.write(folder / _CALIB_SOURCES, format="parquet")
-        write_photo_calib(folder / _INITIAL_CALIB, visit.initial_photo_calib)
+        if afw:
+            write_afw_photo_calib(folder / _AFW_INITIAL_CALIB, visit.initial_photo_calib)
+        else:
+            write_photo_calib(folder / _INITIAL_CALIB, visit.initial_photo_calib)
         if visit.background_ratio is not None:
             _write_plane(folder / _RATIO, visit.background_ratio)
         # besides the detector, another one that upstream could not calibrate
-        summary = VisitSummary([visit_record(visit), VisitRecord(visit.detector + 1)])
-        write_visit_summary(folder / _SUMMARY, summary)
+        records = [visit_record(visit), VisitRecord(visit.detector + 1)]
+        if afw:
+            write_afw_visit_summary(folder / _SUMMARY, records)
+        else:
+            write_visit_summary(folder / _SUMMARY, VisitSummary(records))
     with atomic_outputs(Path(directory) / "truth", overwrite=overwrite) as folder:
         visit.truth.write(folder / "truth.parquet", format="parquet")
         np.savez_compressed(folder / "cr_truth.npz", cr_truth=visit.cr_truth)
