@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -69,6 +70,8 @@ def main(args: Sequence[str] | None = None) -> None:
         Arguments without the program's name; those of this process if not given.
     """
     arguments = list(sys.argv[1:] if args is None else args)
+    # what the tasks warn of; nothing if someone has set up logging already
+    logging.basicConfig(level=logging.WARNING, format="secondlight: %(levelname)s: %(message)s")
     try:
         status = _secondlight.main(arguments, prog_name="secondlight", standalone_mode=False)
     except click.exceptions.Abort:
