@@ -135,6 +135,28 @@ def test_errors_that_are_not_a_sources(monkeypatch, error):
         measure(exposure, square_footprints(x, y), ["base_SdssCentroid", "my_Fragile"])
 
 
+@pytest.mark.parametrize("reference", [False, True])
+def test_fluxes_that_are_not_numbers(reference):
+    """NaN pixels make fluxes and errors NaN: the default says so by the flag, the reference does not always."""
+    exposure, x, y = field(9)
+    exposure.image[int(y[4]) + 2, int(x[4]) + 2] = np.nan
+    exposure.variance[int(y[5]) + 2, int(x[5]) + 2] = np.nan
+
+    def configure(config):
+        config.reproduceReferenceDefects = reference
+        config.plugins["base_CompensatedTophatFlux"].apertures = [3]
+
+    catalog = measure(
+        exposure, square_footprints(x, y), ["base_SdssCentroid", "base_CompensatedTophatFlux"], configure
+    )
+    flux, error, flag = (
+        catalog[f"base_CompensatedTophatFlux_3_{what}"] for what in ("instFlux", "instFluxErr", "flag")
+    )
+    assert np.flatnonzero(np.isnan(flux)).tolist() == [4]
+    assert np.flatnonzero(np.isnan(error)).tolist() == [5]
+    assert np.flatnonzero(flag).tolist() == ([] if reference else [4, 5])
+
+
 def test_do_measure():
     """A plugin that is switched off keeps its columns, and a broken one that is off does no harm."""
 

@@ -4,5 +4,6 @@ config.reproduceReferenceDefects = True
 config.repair.reproduceReferenceDefects = True
 config.detection.reproduceReferenceDefects = True
 config.deblend.reproduceReferenceDefects = True
+config.measurement.reproduceReferenceDefects = True
 config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
 config.compute_summary_stats.reproduceReferenceDefects = True

@@ -114,8 +114,8 @@ class CompensatedTophatFluxPlugin(Plugin):
             ring_inner = disc if inner == 1.0 else _circles(batch, inner * radius)
             ring_outer = _circles(batch, outer * radius)
             inside = bits == 0
-            flux = disc[:, 0] - scale * (ring_outer[:, 0] - ring_inner[:, 0])
             with np.errstate(invalid="ignore"):
+                flux = disc[:, 0] - scale * (ring_outer[:, 0] - ring_inner[:, 0])
                 error = np.sqrt(disc[:, 1] ** 2 + scale**2 * (ring_outer[:, 1] ** 2 - ring_inner[:, 1] ** 2))
             batch[f"{prefix}_instFlux"][inside] = flux[inside]
             batch[f"{prefix}_instFluxErr"][inside] = error[inside]

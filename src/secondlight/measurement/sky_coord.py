@@ -47,7 +47,8 @@ class SkyCoordPlugin(Plugin):
         d = local_linear(wcs, x, y).astype(np.float32) * scale
         sigma = np.stack([batch["slot_Centroid_xErr"], batch["slot_Centroid_yErr"]], axis=1)
         half = d * sigma[:, None, :].astype(np.float32)
-        covariance = half @ half.transpose(0, 2, 1)
+        with np.errstate(invalid="ignore"):  # an error may be infinite
+            covariance = half @ half.transpose(0, 2, 1)
         batch["coord_raErr"][:] = np.sqrt(covariance[:, 0, 0])
         batch["coord_decErr"][:] = np.sqrt(covariance[:, 1, 1])
         batch["coord_ra_dec_Cov"][:] = covariance[:, 0, 1]

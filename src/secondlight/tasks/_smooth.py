@@ -175,6 +175,7 @@ class SmoothedImage:
         value = threshold.sign * peaks["peakValue"].astype(np.float64)
         if threshold.per_pixel:
             variance = self.variance[peaks["i_y"] - self.y0, peaks["i_x"] - self.x0]
-            peaks["significance"] = value / np.sqrt(variance.astype(np.float64))
+            with np.errstate(divide="ignore", invalid="ignore"):  # a variance may be zero
+                peaks["significance"] = value / np.sqrt(variance.astype(np.float64))
         elif threshold.noise > 0:
             peaks["significance"] = value / threshold.noise

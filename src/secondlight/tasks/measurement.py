@@ -6,6 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, ClassVar
 
+import numpy as np
 from lsst.pex.config import Config, ConfigField, Field
 from lsst.pipe.base import Task
 
@@ -84,6 +85,11 @@ class SingleFrameMeasurementConfig(Config):
         doc="Whether to replace the neighbours of a source by noise while it is measured.", default=True
     )
     noiseReplacer = ConfigField[NoiseReplacerConfig](doc="The noise that replaces neighbours.")
+    reproduceReferenceDefects = Field[bool](
+        doc="Whether fluxes that are not numbers (their pixels are not, or their aperture leaves the image) stay "
+        "unflagged where the reference does not flag them.",
+        default=False,
+    )
 
     def validate(self) -> None:
         """Check that the plugins that other plugins read through slots are run.
@@ -129,6 +135,7 @@ class SingleFrameMeasurementTask(Task):
         self.undeblended = self._construct(self.config.undeblended, self.config.undeblendedPrefix)
         if "base_InvalidPsf_flag" not in schema:
             schema.add(Column("base_InvalidPsf_flag", "Flag", doc="Invalid PSF at this location."))
+        self._fluxes = {plugin.name: _flagged_fluxes(schema, plugin.name) for plugin in self.plugins}
 
     def _construct(self, configs: Any, prefix: str = "") -> list[Plugin]:
         """Construct the selected plugins, which declares their columns, in order."""
@@ -204,6 +211,8 @@ class SingleFrameMeasurementTask(Task):
         """Run one plugin, so that a source that raises costs that source its flag and nothing else."""
         try:
             plugin.measure(batch)
+            if not self.config.reproduceReferenceDefects:
+                self._flag_missing_numbers(plugin, batch)
         except (MemoryError, SecondLightError):
             raise
         except Exception as error:
@@ -213,3 +222,22 @@ class SingleFrameMeasurementTask(Task):
             else:
                 self.log.debug("%s failed on source %d: %s", plugin.name, batch["id"][0], error)
                 plugin.fail(batch)
+
+    def _flag_missing_numbers(self, plugin: Plugin, batch: Batch) -> None:
+        """Flag fluxes that are not finite and errors that are NaN, whatever the plugin says of them."""
+        for stem in self._fluxes[plugin.name]:
+            flag = batch[f"{stem}_flag"]
+            flag |= ~np.isfinite(batch[f"{stem}_instFlux"])
+            flag |= np.isnan(batch[f"{stem}_instFluxErr"])
+
+
+def _flagged_fluxes(schema: Schema, plugin: str) -> list[str]:
+    """Return the names of a plugin's fluxes that have an error and a general flag."""
+    stems = [c.name.removesuffix("_instFlux") for c in schema if c.name.endswith("_instFlux")]
+    return [
+        stem
+        for stem in stems
+        if (stem == plugin or stem.startswith(f"{plugin}_"))
+        and f"{stem}_instFluxErr" in schema
+        and f"{stem}_flag" in schema
+    ]
