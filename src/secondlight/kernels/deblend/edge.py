@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from .._jit import jit
 from .psf_fit import Peaks
 from .regions import Regions, contains, view
-from .symmetric import Outline, is_inside, smaller
+from .symmetric import Outline, fill_members, fill_symmetric, smaller
 
-__all__ = ["Ramps", "find_bright_edges", "find_masked", "ramped_value"]
+__all__ = ["Ramps", "fill_ramped", "find_bright_edges", "find_masked"]
 
 
 class Ramps(NamedTuple):
@@ -161,48 +161,104 @@ def find_masked(
 
 
 @jit
-def _on_edge(outline: Outline, y: int, x: int) -> bool:
-    """Tell whether a pixel belongs to a template and one beside, above or below it does not."""
-    return is_inside(outline, y, x) and not (
-        is_inside(outline, y - 1, x)
-        and is_inside(outline, y + 1, x)
-        and is_inside(outline, y, x - 1)
-        and is_inside(outline, y, x + 1)
-    )
+def _edge_values(
+    image: NDArray[np.float32], outline: Outline, half: int, last_only: bool
+) -> NDArray[np.float32]:
+    """Return a square around the peak that holds a template in the pixels at its edge, 0 in all others.
+
+    With ``last_only`` only the last pixel of each run of edge pixels in a row counts, as in the reference.
+    """
+    size = 2 * half + 1
+    y0, x0 = outline.cy - half, outline.cx - half
+    member = np.empty((size + 2, size + 2), np.uint8)
+    fill_members(outline, y0 - 1, x0 - 1, member)
+    out = np.zeros((size, size), np.float32)
+    fill_symmetric(image, outline, np.float32(0.0), half, -1, out)
+    for i in range(size):
+        next_at_edge = False
+        for j in range(size - 1, -1, -1):
+            at_edge = member[i + 1, j + 1] != 0 and (
+                member[i, j + 1] == 0
+                or member[i + 2, j + 1] == 0
+                or member[i + 1, j] == 0
+                or member[i + 1, j + 2] == 0
+            )
+            if not at_edge or (last_only and next_at_edge):
+                out[i, j] = 0
+            next_at_edge = at_edge
+    return out
 
 
 @jit
-def ramped_value(
-    image: NDArray[np.float32], outline: Outline, ramps: Ramps, r: int, last_only: bool, y: int, x: int
-) -> np.float32:
-    """Return what the edge of a template, continued with the PSF, puts into a pixel.
-
-    Parameters
-    ----------
-    image
-        Shape ``(ny, nx)``.
-    outline
-        The template before it is continued.
-    ramps, r
-        The PSF, in row ``r``.
-    last_only
-        Use only the last pixel of each run of edge pixels in a row, as the reference does.
-    y, x
-        The pixel; it may be outside the image.
-    """
+def _ramped(edge: NDArray[np.float32], ramps: Ramps, r: int, y: int, x: int) -> np.float32:
+    """Return the largest value that edge pixels, spread out by the PSF, put into a pixel of the square ``edge``."""
     reach = ramps.reach[r]
     h, w = ramps.images.shape[1:]
     y0, x0 = ramps.y0[r], ramps.x0[r]
     best = np.float32(0.0)
     for v in range(max(y0, -reach), min(y0 + h - 1, reach) + 1):
         for u in range(max(x0, -reach), min(x0 + w - 1, reach) + 1):
-            ey, ex = y - v, x - u
-            if not is_inside(outline, ey, ex):
-                continue
-            at_edge = smaller(image[ey, ex], image[2 * outline.cy - ey, 2 * outline.cx - ex])
-            value = np.float32(at_edge * ramps.images[r, v - y0, u - x0])
-            if value > best and _on_edge(outline, ey, ex):
-                if last_only and _on_edge(outline, ey, ex + 1):
-                    continue
-                best = value
+            best = max(best, np.float32(edge[y - v, x - u] * ramps.images[r, v - y0, u - x0]))
     return best
+
+
+@jit
+def fill_ramped(
+    image: NDArray[np.float32],
+    outline: Outline,
+    inner: Outline,
+    ramps: Ramps,
+    r: int,
+    last_only: bool,
+    half: int,
+    done: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Fill a continued template in a square around the peak.
+
+    Parameters
+    ----------
+    image
+        Shape ``(ny, nx)``.
+    outline
+        The template, in the dilated footprint.
+    inner
+        The template that is continued.
+    ramps, r
+        What continues it: row ``r``.
+    last_only
+        Use only the last pixel of each run of edge pixels in a row, as the reference does.
+    half, done, out
+        As for `fill_symmetric`.
+    """
+    cy, cx = outline.cy, outline.cx
+    ny, nx = image.shape
+    edge = np.zeros((0, 0), np.float32)
+    region = outline.region
+    h, w = region.shape
+    first, last = max(cx - half, outline.left), min(cx + half, outline.right)
+    pair = np.empty(2, np.float32)
+    for y in range(max(cy - half, outline.low), min(cy + half, outline.high) + 1):
+        i, m = y - outline.y0, 2 * cy - y - outline.y0
+        if not 0 <= m < h:
+            continue
+        near = abs(y - cy) <= done
+        x = first
+        while x <= last:
+            if near and abs(x - cx) <= done:
+                x = cx + done + 1
+                continue
+            n = 2 * cx - x - outline.x0
+            if region[i, x - outline.x0] != 0 and 0 <= n < w and region[m, n] != 0:
+                for side in range(2):
+                    yy, xx = (y, x) if side == 0 else (2 * cy - y, 2 * cx - x)
+                    if 0 <= yy < ny and 0 <= xx < nx and image[yy, xx] != 0:
+                        pair[side] = image[yy, xx]
+                        continue
+                    # outside the image, and where it is exactly 0: most templates have no such pixel
+                    margin = half + ramps.reach[r]
+                    if edge.size == 0:
+                        edge = _edge_values(image, inner, margin, last_only)
+                    pair[side] = _ramped(edge, ramps, r, yy - cy + margin, xx - cx + margin)
+                out[y - cy + half, x - cx + half] = smaller(pair[0], pair[1])
+            x += 1

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._jit import jit
-from .edge import Ramps, ramped_value
+from .edge import Ramps, fill_ramped
 from .median import MARGIN, median_of_squares
 from .monotonic import CHUNK, cast_shadows, copy_rings, wedges
 from .psf_fit import Peaks, Stamps
-from .regions import Regions, contains, view
-from .symmetric import Outline, extent, is_inside, is_patched, smaller
+from .regions import Regions, view
+from .symmetric import Outline, extent, fill_members, fill_symmetric
 
 __all__ = [
     "KIND_NONE",
@@ -68,56 +68,6 @@ class Templates(NamedTuple):
     box: NDArray[np.int64]
     spans: NDArray[np.int32]
     span_start: NDArray[np.int64]
-
-
-@jit
-def _pixel(
-    image: NDArray[np.float32], outline: Outline, ramps: Ramps, r: int, last_only: bool, y: int, x: int
-) -> np.float32:
-    """Return a pixel of the image, continued beyond its edge (and where it is exactly 0) if ``r`` is not negative."""
-    if r < 0:
-        return np.float32(image[y, x])
-    if 0 <= y < image.shape[0] and 0 <= x < image.shape[1] and image[y, x] != 0:
-        return np.float32(image[y, x])
-    return ramped_value(image, outline, ramps, r, last_only, y, x)
-
-
-@jit
-def _fill_symmetric(
-    image: NDArray[np.float32],
-    outline: Outline,
-    inner: Outline,
-    ramps: Ramps,
-    r: int,
-    defects: bool,
-    half: int,
-    done: int,
-    out: NDArray[np.float32],
-) -> None:
-    """Fill the symmetric template within ``half`` of the peak, except within ``done`` of it.
-
-    ``inner`` is the template before it was continued, the same as ``outline`` if it was not.
-    """
-    cy, cx = outline.cy, outline.cx
-    for y in range(max(cy - half, outline.low), min(cy + half, outline.high) + 1):
-        near = abs(y - cy) <= done
-        x = max(cx - half, outline.left)
-        while x <= min(cx + half, outline.right):
-            if near and abs(x - cx) <= done:
-                x = cx + done + 1
-                continue
-            if is_inside(outline, y, x):
-                if outline.patch and is_patched(outline, y, x):
-                    value = image[y, x]
-                    if not (value > 0 or (defects and value < 0)):
-                        value = np.float32(0.0)
-                else:
-                    value = smaller(
-                        _pixel(image, inner, ramps, r, defects, y, x),
-                        _pixel(image, inner, ramps, r, defects, 2 * cy - y, 2 * cx - x),
-                    )
-                out[y - cy + half, x - cx + half] = value
-            x += 1
 
 
 @jit
@@ -181,16 +131,20 @@ def _monotonic_template(
     r: int,
     smooth: bool,
     defects: bool,
-) -> NDArray[np.float32]:
-    """Return the template in a square around the peak, outside of which it is 0."""
+    table: NDArray[np.int16],
+) -> tuple[NDArray[np.float32], NDArray[np.int16]]:
+    """Return the template in a square around the peak, outside of which it is 0, and the table of `wedges`.
+
+    ``inner`` is the template before it was continued with row ``r`` of ``ramps``, if that is not negative.
+    """
     cy, cx = outline.cy, outline.cx
     low, high, left, right = outline.low, outline.high, outline.left, outline.right
     reach = max(cy - low, high - cy, cx - left, right - cx)
     smooth = smooth and high - low >= 2 * MARGIN and right - left >= 2 * MARGIN
     margin = MARGIN if smooth else 0  # of the raw template around the window
     may_be_negative = outline.patch and defects
+    least = np.float32(-np.inf) if may_be_negative else np.float32(0.0)
     raw = window = before = np.zeros((0, 0), np.float32)
-    table = wedges(0)
     half = -1
     ring = 0
     y0 = y1 = x0 = x1 = 0
@@ -202,22 +156,26 @@ def _monotonic_template(
                 half = min(max(half + half // 4, needed, _FIRST_WINDOW), reach)
                 raw = _enlarged(raw, half + margin)
                 raw_done = done + margin if done >= 0 else -1
-                _fill_symmetric(image, outline, inner, ramps, r, defects, half + margin, raw_done, raw)
+                if r < 0:
+                    fill_symmetric(image, outline, least, half + margin, raw_done, raw)
+                else:
+                    fill_ramped(image, outline, inner, ramps, r, defects, half + margin, raw_done, raw)
                 if smooth:
                     window = _enlarged(window, half)
                     _smooth(raw, outline, 1 if defects else 0, half, done, window)
                 else:
                     window = raw
                 before = np.empty_like(window)
-                table = wedges(half + CHUNK)
+                if len(table) < (half + CHUNK) ** 2:
+                    table = wedges(2 * (half + CHUNK))
                 y0, y1 = max(low - cy, -half) + half, min(high - cy, half) + half
                 x0, x1 = max(left - cx, -half) + half, min(right - cx, half) + half
             lit = copy_rings(window, before, half, half, ring, y0, y1, x0, x1)
             if not lit and ring >= CHUNK and not may_be_negative:
-                return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring]
+                return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring].copy(), table
         cast_shadows(window, before, half, half, ring, table, y0, y1, x0, x1)
         ring += CHUNK
-    return window
+    return window, table
 
 
 @jit
@@ -243,27 +201,34 @@ def _with_rows(array: NDArray[np.int32], used: int, more: int) -> NDArray[np.int
 @jit
 def _cut_spans(
     template: NDArray[np.float32],
+    member: NDArray[np.uint8],
     y0: int,
     x0: int,
-    outline: Outline,
-    mirrored: bool,
     spans: NDArray[np.int32],
     n: int,
 ) -> tuple[NDArray[np.int32], int]:
-    """Append the runs of template pixels, each from its first to its last that is not 0; return spans and their number.
+    """Append the runs of a template's pixels, each cut to between its first and its last that is not 0.
 
-    All pixels of the footprint count if the template is not ``mirrored``.
+    Parameters
+    ----------
+    template, member
+        A part of the image, and whether its pixels belong to the template.
+    y0, x0
+        First pixel of that part.
+    spans, n
+        Where to append, behind the first ``n``.
+
+    Returns
+    -------
+    spans, n
+        The same, perhaps enlarged.
     """
     h, w = template.shape
     for i in range(h):
         spans = _with_rows(spans, n, w // 2 + 1)
         first = last = -1
         for j in range(w + 1):
-            if j < w and (
-                is_inside(outline, y0 + i, x0 + j)
-                if mirrored
-                else contains(outline.region, y0 + i - outline.y0, x0 + j - outline.x0)
-            ):
+            if j < w and member[i, j] != 0:
                 if template[i, j] != 0:
                     last = j
                     if first < 0:
@@ -278,15 +243,25 @@ def _cut_spans(
 
 
 @jit
-def _psf_template(stamps: Stamps, k: int, flux: float, outline: Outline) -> NDArray[np.float32]:
-    """Return the PSF as a template, in the outline's rows and columns."""
-    out = np.zeros((outline.high - outline.low + 1, outline.right - outline.left + 1), np.float32)
+def _psf_template(
+    stamps: Stamps,
+    k: int,
+    flux: float,
+    region: NDArray[np.uint8],
+    box: NDArray[np.int64],
+    y0: int,
+    x0: int,
+    out: NDArray[np.float32],
+    member: NDArray[np.uint8],
+) -> None:
+    """Fill a part of the image with a point source, where it belongs to the footprint, and mark that."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
-            y, x = outline.low + i, outline.left + j
-            if contains(outline.region, y - outline.y0, x - outline.x0):
+            y, x = y0 + i, x0 + j
+            member[i, j] = region[y - box[0], x - box[1]]
+            out[i, j] = 0
+            if member[i, j] != 0:
                 out[i, j] = np.float32(stamps.images[k, y - stamps.y0[k], x - stamps.x0[k]] * flux)
-    return out
 
 
 @jit
@@ -336,6 +311,7 @@ def make_templates(
     boxes = np.zeros((n, 4), np.int64)
     spans = np.empty((256, 3), np.int32)
     span_start = np.zeros(n + 1, np.int64)
+    table = wedges(2 * _FIRST_WINDOW)
     for p in range(n):
         k = first + p
         used, span_used = start[p], span_start[p]
@@ -353,9 +329,10 @@ def make_templates(
             h, w = stamps.images.shape[1:]
             low, high = max(low, stamps.y0[k]), min(high, stamps.y0[k] + h - 1)
             left, right = max(left, stamps.x0[k]), min(right, stamps.x0[k] + w - 1)
-            outline = Outline(region, box[0], box[1], cy, cx, low, high, left, right, False)
-            window = _psf_template(stamps, k, flux[k], outline)
             y0, x0 = low, left
+            window = np.empty((high - low + 1, right - left + 1), np.float32)
+            member = np.empty(window.shape, np.uint8)
+            _psf_template(stamps, k, flux[k], region, box, y0, x0, window, member)
         else:
             outline = Outline(region, box[0], box[1], cy, cx, low, high, left, right, kind[k] == KIND_PATCHED)
             low, high, left, right = extent(outline)
@@ -373,10 +350,11 @@ def make_templates(
             outline = Outline(
                 outline.region, outline.y0, outline.x0, cy, cx, low, high, left, right, outline.patch
             )
-            window = _monotonic_template(image, outline, inner, ramps, r, smooth, defects)
+            window, table = _monotonic_template(image, outline, inner, ramps, r, smooth, defects, table)
             y0, x0 = cy - window.shape[0] // 2, cx - window.shape[1] // 2
-        mirrored = kind[k] != KIND_PSF
-        spans, span_stop = _cut_spans(window, y0, x0, outline, mirrored, spans, span_used)
+            member = np.empty(window.shape, np.uint8)
+            fill_members(outline, y0, x0, member)
+        spans, span_stop = _cut_spans(window, member, y0, x0, spans, span_used)
         span_start[p + 1] = span_stop
         if span_stop == span_used:
             continue
