@@ -228,10 +228,10 @@ def bernstein_jarvis_correction(
 
 @jit
 def _quartic(a: float, b: float) -> tuple[float, float, float]:
-    """How a fourth moment spreads over, and changes, shape and size of an ellipse with variances a and b."""
+    """How a fourth moment spreads over an ellipse of variances a, b, and changes its shape, over a - b, and size."""
     return (
         0.375 * (a * a + b * b) + 0.25 * a * b,
-        (a - b) * (1.5 * (a + b) - 2.0),
+        1.5 * (a + b) - 2.0,
         (a + b) - 0.75 * (a * a + b * b) - 0.5 * a * b,
     )
 
@@ -250,15 +250,17 @@ def linear_correction(
     area_ratio = ratio * _inverse_cosh(p1, p2) / _inverse_cosh(o1, o2)
     e1, e2 = compose_shears(o1, o2, -p1, -p2)
     e = math.sqrt(e1 * e1 + e2 * e2)
-    stretch = math.sqrt((1.0 + e) / (1.0 - e))
-    # parts of the variance along the axes that are the PSF's; the rest is intrinsic
-    a, b = area_ratio / stretch, area_ratio * stretch
+    cosh = 1.0 / _inverse_cosh(e1, e2)
+    # parts of the variance along the axes that are the PSF's, and their difference over e; the rest is intrinsic
+    a, b = area_ratio * (1.0 - e) * cosh, area_ratio * (1.0 + e) * cosh
+    slope = -2.0 * area_ratio * cosh
     psf_share, psf_shape, psf_size = _quartic(a, b)
     own_share, own_shape, own_size = _quartic(1.0 - a, 1.0 - b)
     own4 = (o4 - psf_share * p4) / own_share
-    shape = -(own_shape * own4 + psf_shape * p4)
+    # over e, as a round source has no direction
+    shape = slope * (own_shape * own4 - psf_shape * p4)
     size = 1.0 - 2.0 * (own_size * own4 + psf_size * p4)
-    resolution = (size - shape * e - area_ratio * _inverse_cosh(e1, e2)) / (size - shape / e)
+    resolution = (size - shape * e * e - area_ratio / cosh) / (size - shape)
     return compose_shears(e1 / resolution, e2 / resolution, p1, p2)
 
 
