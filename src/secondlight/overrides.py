@@ -87,4 +87,4 @@ def _steps(node: ast.expr) -> list[tuple[bool, Any]]:
             return [*_steps(inner), (False, name)]
         case ast.Subscript(value=inner, slice=ast.Constant(value=name)):
             return [*_steps(inner), (True, name)]
-    raise ValueError("the name of a field may hold only dots and [\"name\"]")
+    raise ValueError('the name of a field may hold only dots and ["name"]')

@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numba
 import numba.core.config
@@ -45,11 +45,12 @@ def jit[F: Callable[..., object]](function: F) -> F:
     """
     keep = not os.environ.get("SECONDLIGHT_NO_CACHE")
     # Numba reads the folder when it decorates, and falls back to others if it cannot write there
-    numbas, numba.core.config.CACHE_DIR = numba.core.config.CACHE_DIR, str(_folder(function.__module__))
+    settings: Any = numba.core.config
+    numbas, settings.CACHE_DIR = settings.CACHE_DIR, str(_folder(function.__module__))
     try:
         return cast(F, numba.njit(function, cache=keep, nogil=True, error_model="numpy"))
     finally:
-        numba.core.config.CACHE_DIR = numbas
+        settings.CACHE_DIR = numbas
 
 
 @cache

@@ -107,7 +107,7 @@ def observation_info(
         known["datetime_begin"] = Time(info.date_tai, -half, format="mjd", scale="tai")
         known["datetime_end"] = Time(info.date_tai, half, format="mjd", scale="tai")
     # an empty name of a filter is a name; other empty strings say nothing
-    values = {k: v for k, v in known.items() if v is not None and (not isinstance(v, str) or v)}
+    values: Any = {k: v for k, v in known.items() if v is not None and (not isinstance(v, str) or v)}
     return ObservationInfo(physical_filter=label.physical or label.band, **values)
 
 
