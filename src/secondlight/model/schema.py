@@ -117,7 +117,9 @@ class Schema:
         if column.name in self._columns:
             raise ValueError(f"column {column.name!r} is declared twice")
         if column.type not in _DTYPES:
-            raise ValueError(f"column {column.name!r} has unknown type {column.type!r}; expected one of {list(_DTYPES)}")
+            raise ValueError(
+                f"column {column.name!r} has unknown type {column.type!r}; expected one of {list(_DTYPES)}"
+            )
         self._columns[column.name] = column
         return column
 
