@@ -414,7 +414,11 @@ def round_moments(
 
 @jit
 def _to_second_moments(sigma: float, e1: float, e2: float, out: NDArray[np.float64]) -> bool:
-    """Fill ``out[2:5]`` with xx, yy, xy from size and distortion; False if the distortion is not below one."""
+    """Fill ``out[2:5]`` with xx, yy, xy from size and distortion; False if the distortion is not below one.
+
+    Both are rounded to single precision first: the type in which GalSim, and with it the reference, hands them on.
+    """
+    sigma, e1, e2 = np.float64(np.float32(sigma)), np.float64(np.float32(e1)), np.float64(np.float32(e2))
     e_sq = e1 * e1 + e2 * e2
     if not e_sq < 1.0:
         return False
@@ -469,12 +473,13 @@ def measure_moments(
     out[1] = found[1]
     if is_round:
         out[5] = found[6]
-        return HSM_OK if _to_second_moments(found[2], found[3], found[4], out) else HSM_SINGULAR
-    out[2] = found[2]
-    out[3] = found[4]
-    out[4] = found[3]
-    out[5] = 2.0 * found[5]
-    return HSM_OK
+        width, e1, e2 = found[2], found[3], found[4]
+    else:
+        out[5] = 2.0 * found[5]
+        xx, xy, yy = found[2], found[3], found[4]
+        width = math.sqrt(math.sqrt(xx * yy - xy * xy))
+        e1, e2 = (xx - yy) / (xx + yy), 2.0 * xy / (xx + yy)
+    return HSM_OK if _to_second_moments(width, e1, e2, out) else HSM_SINGULAR
 
 
 @jit
