@@ -162,14 +162,17 @@ def _cut_out(
     """Make footprints, in parent coordinates, of the peaks that take part."""
     index, span_start = ranges(found.templates.span_start, chosen)
     shift = np.array([blends.y0, blends.x0, blends.x0], np.int32)
-    places, heavy_start = ranges(pixel_start, chosen)
+    lengths = np.diff(pixel_start)
+    if lengths[chosen].sum() < len(pixels.image):
+        kept = np.repeat(found.used, lengths)
+        pixels = HeavyPixels(pixels.image[kept], pixels.mask[kept], pixels.variance[kept])
     return Footprints(
         span_start,
         found.templates.spans[index] + shift,
         np.arange(len(chosen) + 1),
         blends.footprints.peaks[chosen],
-        heavy_start,
-        HeavyPixels(pixels.image[places], pixels.mask[places], pixels.variance[places]),
+        offsets(lengths[chosen]),
+        pixels,
     )
 
 

@@ -310,19 +310,22 @@ def _axis_ratio(spans: NDArray[np.int32]) -> float:
 
 def _enter(
     catalog: SourceCatalog,
-    done: Sequence[tuple[NDArray[np.intp], Deblended]],
+    done: list[tuple[NDArray[np.intp], Deblended]],
     ids: IdFactory,
     inherited: Sequence[str],
 ) -> int:
-    """Enter parents and children into the catalogue, in the order of the parents; return the number of children."""
+    """Enter parents and children into the catalogue, in the order of the parents; return the number of children.
+
+    ``done`` is emptied.
+    """
     if not done:
         return 0
     rows = np.concatenate([r for r, _ in done])
     parents = np.concatenate([r[d.blend] for r, d in done])
     catalog["deblend_nChild"][rows] = np.bincount(parents, minlength=len(catalog))[rows]
     catalog["deblend_skipped"][rows] = np.concatenate([d.skipped for _, d in done])
-    footprints = Footprints.concatenate([d.children for _, d in done])
-    peaks = footprints.peaks
+    footprints = [d.children for _, d in done]
+    peaks = np.concatenate([f.peaks for f in footprints])
     values: dict[str, Any] = {
         name: np.concatenate([d.columns[name] for _, d in done]) for name in done[0][1].columns
     }
@@ -342,7 +345,10 @@ def _enter(
         np.concatenate([np.diff(d.span_start) for _, d in done]),
         np.concatenate([d.spans for _, d in done]),
     )
-    catalog.append(footprints, values)
+    done.clear()  # the pixels are in `footprints`, and need not be held three times
+    children = footprints[0] if len(footprints) == 1 else Footprints.concatenate(footprints)
+    footprints.clear()
+    catalog.append(children, values)
     return len(parents)
 
 

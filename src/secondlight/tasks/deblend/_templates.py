@@ -109,7 +109,7 @@ def find_templates(
         )
 
     threads.map_chunks(work, blends.n_peaks, _CHUNK)
-    templates = _joined([parts[start] for start in sorted(parts)])
+    templates = _joined(parts)
     used = kind != KIND_NONE
     if not defects:
         # what has no pixels is no source
@@ -122,14 +122,20 @@ def find_templates(
     return PeakTemplates(templates, used, kind == KIND_RAMPED, kind == KIND_PATCHED)
 
 
-def _joined(parts: list[Templates]) -> Templates:
-    return Templates(
-        np.concatenate([p.values for p in parts]),
-        offsets(np.concatenate([np.diff(p.start) for p in parts])),
-        np.concatenate([p.box for p in parts]),
-        np.concatenate([p.spans for p in parts]),
-        offsets(np.concatenate([np.diff(p.span_start) for p in parts])),
-    )
+def _joined(parts: dict[int, Templates]) -> Templates:
+    """Put templates one behind the other, by their keys; ``parts`` is emptied on the way: they are held only once."""
+    order = sorted(parts)
+    start = offsets(np.concatenate([np.diff(parts[k].start) for k in order]))
+    span_start = offsets(np.concatenate([np.diff(parts[k].span_start) for k in order]))
+    boxes = np.concatenate([parts[k].box for k in order])
+    spans = np.concatenate([parts[k].spans for k in order])
+    values = np.empty(start[-1], np.float32)
+    done = 0
+    for k in order:
+        part = parts.pop(k).values
+        values[done : done + len(part)] = part
+        done += len(part)
+    return Templates(values, start, boxes, spans, span_start)
 
 
 def _templates_at_edge(
