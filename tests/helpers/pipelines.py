@@ -24,9 +24,11 @@ def shipped(name: str = LABEL, **config: Any) -> Pipeline:
     return pipeline
 
 
-def execute(root: Path, run: str, pipeline: Pipeline, where: str = "", **options: Any) -> None:
-    """Run a pipeline on the simulated visit."""
-    with Butler.from_config(str(root), writeable=True, collections=[INPUTS], run=run) as butler:
+def execute(
+    root: Path, run: str, pipeline: Pipeline, where: str = "", *, inputs: str = INPUTS, **options: Any
+) -> None:
+    """Run a pipeline on the simulated visit, or on another collection."""
+    with Butler.from_config(str(root), writeable=True, collections=[inputs], run=run) as butler:
         executor = SeparablePipelineExecutor(butler, **options)
         graph = executor.build_quantum_graph(pipeline, where=where)
         executor.pre_execute_qgraph(graph, register_dataset_types=True, save_versions=False)

@@ -97,3 +97,21 @@ def pipeline_path(name: str | None, debug: bool) -> None:
     from ..pipeline.repository import shipped_pipeline, shipped_pipelines
 
     click.echo(shipped_pipeline(name) if name else "\n".join(shipped_pipelines()))
+
+
+@command.command("overrides")
+@_DEBUG
+def overrides(debug: bool) -> None:
+    """Print the shell command that lets repositories of the stack be used without it.
+
+    It sets DAF_BUTLER_CONFIG_PATH, so that the Butler reads and writes afw's storage classes with Second Light's types:
+    eval "$(secondlight butler overrides)". Folders that are in the variable already stay in it.
+    """
+    import os
+    import shlex
+
+    from ..pipeline.storage import overrides_path
+
+    ours = str(overrides_path())
+    others = [p for p in os.environ.get("DAF_BUTLER_CONFIG_PATH", "").split(":") if p and p != ours]
+    click.echo(f"export DAF_BUTLER_CONFIG_PATH={shlex.quote(':'.join([ours, *others]))}")
