@@ -77,9 +77,9 @@ def weighted_moments(
         pxx, pyy, pxy = yy[k] / det, xx[k] / det, -xy[k] / det
         s2 = n_sigma * n_sigma
         reach = math.sqrt(s2 * yy[k])
-        w = ww = 0.0
-        d = dxx = dyy = dxy = 0.0
-        a = axx = ayy = axy = 0.0
+        w = ww = np.float64(0.0)
+        d = dxx = dyy = dxy = np.float64(0.0)
+        a = axx = ayy = axy = np.float64(0.0)
         for i in range(max(math.ceil(y[k] - reach), 0), min(math.floor(y[k] + reach), ny - 1) + 1):
             dy = i - y[k]
             j0, j1 = ellipse_row(i, x[k], y[k], s2 * xx[k], s2 * yy[k], s2 * xy[k])

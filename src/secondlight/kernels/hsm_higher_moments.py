@@ -71,7 +71,7 @@ def _scale(
     pixels: Pixels, bad: int, box: NDArray[np.int64], x: float, y: float, root: tuple[float, float, float]
 ) -> float:
     """Return Σ image / Σ weight over the good pixels of a box: what a masked pixel is worth under the weight."""
-    total = weights = 0.0
+    total = weights = np.float64(0.0)
     rxx, rxy, ryy = root
     for i in range(box[0], box[1]):
         for j in range(box[2], box[3]):
@@ -151,13 +151,13 @@ def higher_moments(
                     continue
                 weight = math.exp(-0.5 * s2)
                 if pixels.mask[i, j] & bad == 0:
-                    value = weight * pixels.image[i, j]
+                    value = weight * np.float64(pixels.image[i, j])
                 elif zero_masked:
                     continue
                 else:
                     if math.isnan(scale):
                         scale = _scale(pixels, bad, boxes[k], x[k], y[k], root)
-                    value = weight * weight * scale
+                    value = np.float64(weight * weight * scale)
                 _add(sx, sy, value, lowest, highest, powers, sums)
         for n in range(m):
             out[k, n] = sums[n] / sums[m]

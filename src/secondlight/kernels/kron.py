@@ -69,7 +69,7 @@ def _moments(a: float, b: float, theta: float) -> tuple[float, float, float]:
 def _off_image(x: float, y: float, xx: float, yy: float, xy: float, ny: int, nx: int) -> bool:
     """Tell whether any pixel whose centre is in an ellipse lies off the image (so it is if the ellipse is NaN)."""
     reach = math.sqrt(yy)
-    if not (y - reach > -1.0 and y + reach < ny):
+    if not (y - reach > -1.0 and y + reach < ny and -1.0 < x < nx):
         return True
     for i in range(math.ceil(y - reach), math.floor(y + reach) + 1):
         j0, j1 = ellipse_row(i, x, y, xx, yy, xy)
@@ -303,7 +303,7 @@ def ellipse_fluxes(
         flags[k] = 0
         show(pixels, sources[k])
         reach = math.sqrt(yy)
-        flux = noise = 0.0
+        flux = noise = np.float64(0.0)
         for i in range(math.ceil(y[k] - reach), math.floor(y[k] + reach) + 1):
             j0, j1 = ellipse_row(i, x[k], y[k], xx, yy, xy)
             for j in range(j0, j1 + 1):

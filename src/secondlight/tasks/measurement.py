@@ -135,7 +135,7 @@ class SingleFrameMeasurementTask(Task):
         self.undeblended = self._construct(self.config.undeblended, self.config.undeblendedPrefix)
         if "base_InvalidPsf_flag" not in schema:
             schema.add(Column("base_InvalidPsf_flag", "Flag", doc="Invalid PSF at this location."))
-        self._fluxes = {plugin.name: _flagged_fluxes(schema, plugin.name) for plugin in self.plugins}
+        self._fluxes = {p.name: _flagged_fluxes(schema, p.name) for p in [*self.plugins, *self.undeblended]}
 
     def _construct(self, configs: Any, prefix: str = "") -> list[Plugin]:
         """Construct the selected plugins, which declares their columns, in order."""
