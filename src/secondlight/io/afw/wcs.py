@@ -16,7 +16,7 @@ from ...errors import InputError
 from .archive import Archive
 from .stored_ast import make_transform, split_stored
 
-__all__ = ["PIXELS", "projection_from_header", "read_wcs"]
+__all__ = ["PIXELS", "WCS_CARDS", "projection_from_header", "read_wcs"]
 
 type PixelFrame = DetectorFrame | GeneralFrame
 
@@ -25,7 +25,9 @@ PIXELS = GeneralFrame(unit=u.pix)
 
 #: Classes of the stack's coordinate systems before 2018: FITS keywords in a table.
 _LEGACY = ("TanWcs", "Wcs", "TanSipWcs")
-_CARDS = re.compile(
+
+#: Keywords that describe coordinates on the sky.
+WCS_CARDS = re.compile(
     r"^(WCSAXES|(CTYPE|CRVAL|CRPIX|CDELT|CROTA|CUNIT)[12]|(CD|PC)[12]_[12]|PV[12]_\d+|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX"
     r"|[AB]P?_(ORDER|DMAX|\d_\d))$"
 )
@@ -83,7 +85,7 @@ def projection_from_header(
     InputError
         Raised if the cards are there and make no sense.
     """
-    cards = {k: header[k] for k in header if _CARDS.match(k)}
+    cards = {k: header[k] for k in header if WCS_CARDS.match(k)}
     if not str(cards.get("CTYPE1", "")).startswith(("RA--", "DEC-")):
         return None
     return _projection(cards, frame, x0, y0, where)

@@ -118,7 +118,8 @@ def _primary_header(exposure: Exposure, archive: ArchiveWriter) -> fits.Header:
             ("EXTEND", True, "FITS dataset may contain extensions"),
         ]
     )
-    kept = {key: value for key, value in exposure.metadata.items() if not _is_made(key)}
+    made = _DETECTOR_CARDS if exposure.detector is not None else frozenset()
+    kept = {key: value for key, value in exposure.metadata.items() if not _is_made(key) and key not in made}
     for card in header_cards(kept):
         append_card(header, card)
     append_card(header, ("EXPINFO_V", VERSION, ""))
@@ -143,7 +144,7 @@ def _primary_header(exposure: Exposure, archive: ArchiveWriter) -> fits.Header:
 def _is_made(key: str) -> bool:
     """Tell whether a card is made from the exposure itself."""
     key = key.upper()
-    return bool(NOT_METADATA.match(key)) or key in VISIT_INFO_CARDS or key in _DETECTOR_CARDS
+    return bool(NOT_METADATA.match(key)) or key in VISIT_INFO_CARDS
 
 
 def _plane_cards(exposure: Exposure, kind: str, units: list[Card]) -> Iterator[Card]:

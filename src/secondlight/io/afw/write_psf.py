@@ -112,7 +112,7 @@ def _save_gaussian(
 
 def _save_kernel(archive: ArchiveWriter, kernel: Kernel) -> int:
     if isinstance(kernel, FixedKernel):
-        return _save_image(archive, kernel)
+        return _save_image(archive, kernel, archive.new_id())
     key = archive.new_id()
     weights, n = kernel.weights, len(kernel.weights)
     functions = [w for w in weights if not isinstance(w, int | float)]
@@ -130,17 +130,16 @@ def _save_kernel(archive: ArchiveWriter, kernel: Kernel) -> int:
     )
     table = archive.table(layout)
     own = [_save_function(archive, f) for f in functions] if functions else weights
-    parts = [
-        _save_image(archive, FixedKernel(image, kernel.x_centre, kernel.y_centre))
-        for image in kernel.components
-    ]
+    # the reference stores the kernel before its components
+    parts = [archive.new_id() for _ in kernel.components]
     values = {**_dimensions(kernel), name: [np.array(own)], "components": [np.array(parts)]}
     archive.save(key, "LinearCombinationKernel", _MATH, [(table, 1, values)])
+    for part, image in zip(parts, kernel.components, strict=True):
+        _save_image(archive, FixedKernel(image, kernel.x_centre, kernel.y_centre), part)
     return key
 
 
-def _save_image(archive: ArchiveWriter, kernel: FixedKernel) -> int:
-    key = archive.new_id()
+def _save_image(archive: ArchiveWriter, kernel: FixedKernel, key: int) -> int:
     layout = (*_KERNEL, StoredField("image", "ArrayD", "", "pixel values (row-major)", kernel.image.size))
     values = {**_dimensions(kernel), "image": [kernel.image.ravel()]}
     archive.save(key, "FixedKernel", _MATH, [(archive.table(layout), 1, values)])

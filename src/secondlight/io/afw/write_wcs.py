@@ -12,6 +12,7 @@ from astropy.io import fits
 from lsst.images import SkyProjection
 
 from .stored_ast import dump_ast, parse_ast
+from .wcs import WCS_CARDS
 from .write_archive import ArchiveWriter
 from .write_table import Card, StoredField
 
@@ -149,11 +150,8 @@ def _written(frames: Any, x0: int, y0: int, shape: tuple[int, int]) -> Iterator[
     for i, size in enumerate(reversed(shape)):
         channel.putfits(fits.Card(f"NAXIS{i + 1}", size).image, False)
     channel.write(grid)
-    channel.clear("Card")
-    while True:
-        found, line = channel.findfits("%f", True)
-        if not found:
-            return
+    for line in channel:
         card = fits.Card.fromstring(line)
-        if card.keyword and not card.keyword.startswith("NAXIS"):
+        # AST also tells the epoch, as the date of an observation that it knows nothing of
+        if WCS_CARDS.match(card.keyword):
             yield card.keyword, card.value, card.comment
