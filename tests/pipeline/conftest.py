@@ -7,6 +7,7 @@ import shutil
 import pytest
 from lsst.daf.butler import Butler
 
+from helpers.pipelines import execute, shipped
 from secondlight.pipeline.repository import create_repository
 from secondlight.simulate import ingest_visit
 
@@ -37,3 +38,13 @@ def repository(ingested, tmp_path):
     root = tmp_path / "repo"
     shutil.copytree(ingested, root)
     return root
+
+
+@pytest.fixture(scope="session")
+def executed(ingested, tmp_path_factory):
+    """That repository after the pipeline has run in this process, and its outputs."""
+    root = tmp_path_factory.mktemp("executed") / "repo"
+    shutil.copytree(ingested, root)
+    execute(root, "out", shipped())
+    with Butler.from_config(str(root), collections=["out"]) as butler:
+        yield butler

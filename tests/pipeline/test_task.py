@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,16 +23,6 @@ from secondlight.simulate import ingest_visit, simulate_visit, write_visit
 from secondlight.simulate.butler import neighbouring_pointing
 
 DETECTOR = 91
-
-
-@pytest.fixture(scope="module")
-def executed(ingested, tmp_path_factory):
-    """A repository in which the pipeline has run, and its outputs."""
-    root = tmp_path_factory.mktemp("executed") / "repo"
-    shutil.copytree(ingested, root)
-    execute(root, "out", shipped())
-    with Butler.from_config(str(root), collections=["out"]) as butler:
-        yield butler
 
 
 @pytest.fixture(scope="module")
