@@ -13,7 +13,8 @@ ROOT = Path(secondlight.__file__).parent
 #: From the top down; what stands in one line may not import one another.
 ROOMS = (
     ("cli",),
-    ("selfcheck", "simulate", "pipeline"),
+    ("selfcheck", "simulate"),
+    ("pipeline",),
     ("runner",),
     ("overrides",),
     ("reprocess",),
