@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_outputs_are_files_of_afw(processed):
 
 @needs_shared
 def test_the_stack_finds_its_own_formatters(processed):
-    with sqlite3.connect(f"file:{processed}/gen3.sqlite3?mode=ro", uri=True) as registry:
+    with closing(sqlite3.connect(f"file:{processed}/gen3.sqlite3?mode=ro", uri=True)) as registry:
         query = "SELECT DISTINCT storage_class, formatter FROM file_datastore_records"
         recorded = dict(registry.execute(query).fetchall())
     stack = "lsst.obs.base.formatters"

@@ -6,4 +6,5 @@ config.detection.reproduceReferenceDefects = True
 config.deblend.reproduceReferenceDefects = True
 config.measurement.reproduceReferenceDefects = True
 config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
+config.measurement.undeblended["base_CircularApertureFlux"].reproduceReferenceDefects = True
 config.compute_summary_stats.reproduceReferenceDefects = True
