@@ -25,12 +25,12 @@ STAGES = ("background_subtracted", "repaired", "repaired_mask", "detected_mask")
 
 
 def watched(stages: dict[str, Any]) -> type[runner.ReprocessVisitImageTask]:
-    """The task, keeping the image at the stages that were recorded."""
+    """The task, keeping the image and the footprints at the stages that were recorded."""
 
     class Watched(runner.ReprocessVisitImageTask):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            repair, detection = self.repair.run, self.detection.run
+            repair, detection, sky_sources = self.repair.run, self.detection.run, self.sky_sources.run
 
             def run_repair(exposure: Any) -> None:
                 stages["background_subtracted"] = exposure.image.copy()
@@ -42,10 +42,29 @@ def watched(stages: dict[str, Any]) -> type[runner.ReprocessVisitImageTask]:
                 stages["detected_mask"] = exposure.mask.copy()
                 return result
 
+            def run_sky_sources(exposure: Any, catalog: Any, **kwargs: Any) -> None:
+                sky_sources(exposure, catalog, **kwargs)
+                # before the deblender shrinks those of blends
+                stages["undeblended"] = rows_by_id(catalog["id"], catalog.footprints)
+
+            self.sky_sources.run = run_sky_sources  # type: ignore[method-assign]
             self.repair.run = run_repair  # type: ignore[method-assign]
             self.detection.run = run_detection  # type: ignore[assignment]
 
     return Watched
+
+
+def rows_by_id(ids: Any, footprints: Any) -> dict[int, dict[str, Any]]:
+    """Peaks and spans of footprints in the layout of the recorded stages."""
+    return {
+        row: {
+            "peaks": np.column_stack([f.peaks[name] for name in ("f_x", "f_y", "peakValue")])
+            .ravel()
+            .tolist(),
+            "spans": f.spans.ravel().tolist(),
+        }
+        for row, f in zip(ids.tolist(), footprints, strict=True)
+    }
 
 
 def inputs_of(scene: Path, variant: Path | None) -> tuple[runner.Inputs, list[str]]:
@@ -76,6 +95,16 @@ def inputs_of(scene: Path, variant: Path | None) -> tuple[runner.Inputs, list[st
     return inputs, [str(scene.parent / "ids.py"), "reference", *overrides]
 
 
+def pixels(rows: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
+    """Say how many heavy footprints have the recorded pixels, to 1e-5 of the brightest."""
+    pairs = [
+        (np.asarray(r["heavy"]), np.asarray(o.get("heavy", []))) for r, o in zip(rows, ours, strict=True)
+    ]
+    pairs = [(theirs, mine) for theirs, mine in pairs if len(theirs)]
+    same = sum(t.shape == m.shape and np.abs(t - m).max() <= 1e-5 * np.abs(t).max() for t, m in pairs)
+    return f"; {len(pairs)} heavy, same pixels {same}" if pairs else ""
+
+
 def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Path | None) -> None:
     """Run one scene and print how it compares."""
     stages: dict[str, Any] = {}
@@ -85,7 +114,7 @@ def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Pa
     values = [] if noise or variant else ["measurement.doReplaceWithNoise=False"]
     with tempfile.TemporaryDirectory() as out:
         runner.run_files(inputs, out=Path(out), config_files=overrides, config_values=values)
-        ours = compare.load(Path(out) / "sources.parquet")
+        table_made = compare.load(Path(out) / "sources.parquet")
         footprints = pq.read_table(Path(out) / "sources_footprints.parquet").to_pylist()
     print(f"\n{name}{' with noise replacement' if noise else ''}")
     if (recorded / "stages.npz").exists():
@@ -97,16 +126,19 @@ def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Pa
                 )
             )
             print(f"  {stage}: {different} of {known[stage].size} pixels differ")
-    by_id = {row["id"]: row for row in footprints}
+    written = {row["id"]: row for row in footprints}
     for stage in ("detection", "sky", "deblend"):
         if not (recorded / f"{stage}.parquet").exists():
             continue
         rows = pq.read_table(recorded / f"{stage}.parquet").to_pylist()
-        same = [by_id.get(row["id"], {}) for row in rows]
+        ours = written if stage == "deblend" else stages["undeblended"]
+        same = [ours.get(row["id"], {}) for row in rows]
         ids = sum(bool(s) for s in same)
         peaks = sum(s.get("peaks") == row["peaks"] for s, row in zip(same, rows, strict=True))
         spans = sum(s.get("spans") == row["spans"] for s, row in zip(same, rows, strict=True))
-        print(f"  {stage}: {len(rows)} recorded; same id {ids}, peaks {peaks}, spans {spans}")
+        print(
+            f"  {stage}: {len(rows)} recorded; same id {ids}, peaks {peaks}, spans {spans}{pixels(rows, same)}"
+        )
     table = recorded / "sources.parquet"
     if not noise and variant is None:
         table = scene / "outputs_no_noise" / "sources.parquet"
@@ -119,7 +151,7 @@ def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Pa
     ):
         part = {k: v[keep] for k, v in theirs.items()}
         with np.errstate(all="ignore"):
-            columns, how, paired, n, _ = compare.compare(ours, part, None)
+            columns, how, paired, n, _ = compare.compare(table_made, part, None)
         there = [c for c in columns if c[3] != "missing"]
         short = sorted((c for c in there if c[1] < 0.999), key=lambda c: c[1])
         print(

@@ -105,3 +105,56 @@ def test_peak_ids(run):
     np.testing.assert_array_equal(ours > 0, theirs > 0)
     for row in np.flatnonzero(catalog["parent"]).tolist():
         assert catalog.footprints[row].peaks["id"].tolist() == [ours[row]]
+
+
+@pytest.mark.parametrize("defects", [False, True])
+def test_what_crashes_the_reference(defects):
+    """Stray flux to the nearest footprint, few peaks, small footprints and every peak a child, on the scene ``small``."""
+    folder = reference("small", "outputs")
+    ids, footprints = _detected(folder)
+    config = SourceDeblendConfig()
+    config.update(
+        strayFluxRule="nearest-footprint", maxNumberOfPeaks=3, maxFootprintSize=60, propagateAllPeaks=True
+    )
+    config.reproduceReferenceDefects = defects
+    schema = Schema.minimal()
+    task = SourceDeblendTask(schema=schema, config=config, name="deblend")
+    catalog = SourceCatalog(schema, len(ids), footprints)
+    catalog["id"], catalog["parent"] = ids, 0
+    exposure = measured_exposure("small")
+    before = exposure.image.tobytes()
+    counter = IdFactory(int(ids[0]) >> COUNTER_BITS, COUNTER_BITS)
+    counter.take(len(ids))
+    mask = exposure.mask.copy()
+    try:
+        task.run(exposure, catalog, counter)
+    finally:
+        exposure.mask[:] = mask
+    assert exposure.image.tobytes() == before
+    peaks = footprints.peak_counts
+    size = np.array([max(f.bbox.shape) for f in footprints])
+    whole, skipped = slice(len(ids)), (peaks > 1) & (size > 60)
+    np.testing.assert_array_equal(catalog["deblend_parentTooBig"][whole], skipped)
+    split = (peaks > 1) & ~skipped
+    assert split.sum() > 10 and skipped.any() and not catalog["deblend_failed"].any()
+    np.testing.assert_array_equal(catalog["deblend_nChild"][whole], np.where(split, peaks, 0))
+    np.testing.assert_array_equal(catalog["deblend_tooManyPeaks"][whole], split & (peaks > 3))
+    # nothing of the parent is lost: its footprint stays, and its positive light is its children's
+    rows = np.flatnonzero(split)
+    for row in rows.tolist():
+        parent = catalog.footprints[row]
+        own = set(zip(*(c.tolist() for c in footprints[row].pixels()), strict=True))
+        total = dict.fromkeys(own, 0.0)
+        for child in np.flatnonzero(catalog["parent"] == ids[row]).tolist():
+            y, x = catalog.footprints[child].pixels()
+            for place, value in zip(
+                zip(y.tolist(), x.tolist(), strict=True), catalog.heavy(child).heavy.image, strict=True
+            ):
+                total[place] = total.get(place, 0.0) + float(value)
+        assert own <= set(zip(*(c.tolist() for c in parent.pixels()), strict=True))
+        y, x = np.array(sorted(own)).T
+        image = exposure.image[y - exposure.y0, x - exposure.x0]
+        found = np.array([total[p] for p in sorted(own)])
+        bright = image > 0
+        if not defects:
+            np.testing.assert_allclose(found[bright], image[bright], rtol=2e-3)
