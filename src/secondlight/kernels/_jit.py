@@ -18,7 +18,7 @@ from typing import Any, cast
 import numba
 import numba.core.config
 
-__all__ = ["cache_directory", "jit"]
+__all__ = ["cache_directory", "jit", "jit_sum"]
 
 _KERNELS = Path(__file__).parent
 _PACKAGE = __name__.rpartition(".")[0]
@@ -43,12 +43,30 @@ def jit[F: Callable[..., object]](function: F) -> F:
     function
         A function in the subset of Python that Numba compiles.
     """
+    return _compiled(function)
+
+
+def jit_sum[F: Callable[..., object]](function: F) -> F:
+    """Compile as `jit` does, and let the compiler regroup sums, so that it can keep several at once.
+
+    For kernels that add up many double-precision terms and do nothing else: the last digit of a sum may differ between
+    kinds of processors. NaN and infinity are seen as ever.
+
+    Parameters
+    ----------
+    function
+        A function in the subset of Python that Numba compiles.
+    """
+    return _compiled(function, fastmath={"reassoc"})
+
+
+def _compiled[F: Callable[..., object]](function: F, **options: Any) -> F:
     keep = not os.environ.get("SECONDLIGHT_NO_CACHE")
     # Numba reads the folder when it decorates, and falls back to others if it cannot write there
     settings: Any = numba.core.config
     numbas, settings.CACHE_DIR = settings.CACHE_DIR, str(_folder(function.__module__))
     try:
-        return cast(F, numba.njit(function, cache=keep, nogil=True, error_model="numpy"))
+        return cast(F, numba.njit(function, cache=keep, nogil=True, error_model="numpy", **options))
     finally:
         settings.CACHE_DIR = numbas
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .pixels import Pixels, show
-from .sdss_moments import invert_symmetric, is_excessive, is_small, set_box, weighted_sums
+from .gaussian_sums import weighted_sums
+from .sdss_moments import invert_symmetric, is_excessive, is_small, set_box
 
 __all__ = ["GAUSSIAN_FAILED", "gaussian_fluxes"]
 

@@ -5,7 +5,7 @@ so that the inverse matrix of the weighted moments is the sum of the object's an
 Jarvis 2002 (AJ 123, 583), in the form used by the SDSS Photo pipeline; roundings to float32 as in spec 07b
 "SdssShape".
 
-The weight stays at the given centre. Pixels are taken as float32 and sums are kept in float64.
+The weight stays at the given centre.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .gaussian_sums import weighted_sums
 
 __all__ = [
     "FAILURE",
@@ -37,7 +38,6 @@ __all__ = [
     "is_excessive",
     "is_small",
     "set_box",
-    "weighted_sums",
 ]
 
 # flag bits
@@ -59,8 +59,6 @@ N_OUT = 7
 
 _FLT_EPSILON = 1.1920928955078125e-07  # the tolerance on singular matrices is float32's
 _MAX_BOX_RADIUS = 1000.0
-_MAX_EXPONENT = 14.0  # a weight of 1e-3
-_MAX_EXPONENT_SUBPIXEL = 9.0
 _MAX_WEIGHT = 1e6  # an inverse variance above this means a matrix that is not one
 _MIN_SIGMA2 = 0.25  # below this [pixel^2] the weight is not sampled by whole pixels
 
@@ -85,91 +83,6 @@ def invert_symmetric(a11: float, a12: float, a22: float) -> tuple[bool, float, f
     if math.isnan(a11) or math.isnan(a12) or math.isnan(a22) or det < _FLT_EPSILON:
         return False, math.nan, math.nan, math.nan
     return True, a22 / det, -a12 / det, a11 / det
-
-
-@jit
-def weighted_sums(
-    image: NDArray[np.floating],
-    box: NDArray[np.int64],
-    x_centre: np.float32,
-    y_centre: np.float32,
-    background: np.float32,
-    subpixel: bool,
-    w11: float,
-    w12: float,
-    w22: float,
-    sums: NDArray[np.float64],
-) -> bool:
-    """Sum f, xf, yf, x²f, xyf, y²f over a box, f being the weighted pixel.
-
-    Parameters
-    ----------
-    image
-        Shape ``(h, w)``; used as float32 whatever it is.
-    box
-        First column, first row, last column, last row, within the image.
-    x_centre, y_centre
-        Centre of the weight exp(-ρ²/2), in the array's indices; second moments are about it.
-    background
-        Subtracted from every pixel.
-    subpixel
-        Whether each pixel is sampled at 4x4 places; the sums are then 16 times as large.
-    w11, w12, w22
-        ρ² = w11 x² + 2 w12 xy + w22 y².
-    sums
-        Shape ``(6,)``, filled.
-
-    Returns
-    -------
-    bool
-        Whether the sums can be moments of an object.
-    """
-    sums[:] = 0.0
-    for iy in range(box[1], box[3] + 1):
-        y = np.float32(np.float32(iy) - y_centre)
-        for ix in range(box[0], box[2] + 1):
-            x = np.float32(np.float32(ix) - x_centre)
-            pixel = np.float32(np.float32(image[iy, ix]) - background)
-            if subpixel:
-                largest = 0.0
-                for sy in (-0.375, 0.375):
-                    for sx in (-0.375, 0.375):
-                        corner_x = np.float64(x) + sx
-                        corner_y = np.float64(y) + sy
-                        rho2 = (
-                            corner_x * corner_x * w11
-                            + 2.0 * corner_x * corner_y * w12
-                            + corner_y * corner_y * w22
-                        )
-                        largest = max(largest, rho2)
-                if largest > _MAX_EXPONENT_SUBPIXEL:
-                    continue
-                for ky in range(4):
-                    dy = np.float32(y + np.float32((ky - 1.5) * 0.25))
-                    for kx in range(4):
-                        dx = np.float32(x + np.float32((kx - 1.5) * 0.25))
-                        xx, xy, yy = np.float32(dx * dx), np.float32(dx * dy), np.float32(dy * dy)
-                        exponent = np.float32(xx * w11 + 2.0 * xy * w12 + yy * w22)
-                        f = np.float32(pixel * np.float32(math.exp(-0.5 * np.float64(exponent))))
-                        sums[0] += f
-                        sums[1] += np.float32(np.float32(dx + x_centre) * f)
-                        sums[2] += np.float32(np.float32(dy + y_centre) * f)
-                        sums[3] += np.float32(xx * f)
-                        sums[4] += np.float32(xy * f)
-                        sums[5] += np.float32(yy * f)
-            else:
-                xx, xy, yy = np.float32(x * x), np.float32(x * y), np.float32(y * y)
-                exponent = np.float32(xx * w11 + 2.0 * xy * w12 + yy * w22)
-                if exponent > _MAX_EXPONENT:
-                    continue
-                f = np.float32(pixel * np.float32(math.exp(-0.5 * np.float64(exponent))))
-                sums[0] += f
-                sums[1] += np.float32(np.float32(ix) * f)
-                sums[2] += np.float32(np.float32(iy) * f)
-                sums[3] += np.float32(xx * f)
-                sums[4] += np.float32(xy * f)
-                sums[5] += np.float32(yy * f)
-    return bool(sums[0] > 0.0 and sums[3] > 0.0 and sums[5] > 0.0)
 
 
 @jit
