@@ -91,8 +91,10 @@ def _bin(
         for i in range(out.shape[1]):
             total = np.float32(0.0)
             for y in range(y0 + j * bin_y, y0 + (j + 1) * bin_y):
+                row = np.float32(0.0)
                 for x in range(x0 + i * bin_x, x0 + (i + 1) * bin_x):
-                    total += plane[y, x]
+                    row += plane[y, x]
+                total += row
             # bins are powers of two: the division is exact
             out[j, i] = total / np.float32(divisor)
 
@@ -133,7 +135,8 @@ def _interpolate(vm: np.float32, v0: np.float32, vp: np.float32) -> tuple[bool, 
     s = np.float32(0.5) * (vp - vm)
     if not (d2 > np.float32(0.0) and v0 > np.float32(0.0)):
         return False, np.float32(0.0)
-    c = s / d2 * (np.float32(1.0) + np.float32(_QUARTIC) * sp * sm / (d2 * v0))
+    quartic = np.float64(np.float32(_QUARTIC) * sp * sm / (d2 * v0))
+    c = np.float32(np.float64(s / d2) * (1.0 + quartic))
     return bool(abs(c) < np.float32(1.0)), c
 
 
@@ -199,10 +202,9 @@ def _measure_block(
         size_x, size_y = peak / d2x, peak / d2y
     else:
         # intersection of the lines of maxima, each a parabola through three rows or columns
-        m0x, m1x, m2x = np.float64(m0x_), np.float64(m1x_), np.float64(m2x_)
-        m0y, m1y, m2y = np.float64(m0y_), np.float64(m1y_), np.float64(m2y_)
-        smx, ex = 0.5 * (m2x - m0x), m1x - 0.5 * (m0x + m2x)
-        smy, ey = 0.5 * (m2y - m0y), m1y - 0.5 * (m0y + m2y)
+        m1x, m1y = np.float64(m1x_), np.float64(m1y_)
+        smx, ex = 0.5 * np.float64(m2x_ - m0x_), m1x - 0.5 * np.float64(m0x_ + m2x_)
+        smy, ey = 0.5 * np.float64(m2y_ - m0y_), m1y - 0.5 * np.float64(m0y_ + m2y_)
         dx = m1x + dy0 * (smx - dy0 * ex)
         dy = m1y + dx0 * (smy - dx0 * ey)
         xc = m1x + dy * (smx - dy * ex)
