@@ -244,7 +244,8 @@ class ReprocessVisitImageTask(Task):
         Returns
         -------
         lsst.pipe.base.Struct
-            ``exposure`` [nJy], ``sources_footprints`` (`SourceCatalog`), ``background``, and ``seconds`` by stage.
+            ``exposure`` [nJy], ``sources_footprints`` (`SourceCatalog`), ``background``, ``applied_photo_calib``,
+            ``instrumental_unit`` (of the image before it was calibrated; empty if it did not say), ``seconds`` by stage.
 
         Raises
         ------
@@ -261,6 +262,7 @@ class ReprocessVisitImageTask(Task):
 
         with stage("snap_combine"):
             exposure = result.exposure = self.snap_combine.run(exposures)
+            result.instrumental_unit = exposure.unit
         with stage("background"):
             _check_pixels(exposure)
             _check_calibrations(psf, ap_corr, photo_calib, wcs)

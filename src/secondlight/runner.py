@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+import astropy.units as u
 import numpy as np
 from lsst.pipe.base import Struct
 from numpy.typing import NDArray
@@ -179,10 +180,16 @@ def run_files(
     observer("read")
     arguments = read_inputs(inputs, config)
     if output_format != "native":
-        # what afw has no class for is found out now, not when all is done
+        # what cannot be written is found out now, not when all is done
         archive = ArchiveWriter()
         save_psf(archive, arguments["psf"])
         save_ap_corr_map(archive, arguments["ap_corr"])
+    if output_format != "afw" and arguments["exposures"][0].detector is None:
+        raise InputError(
+            "neither the exposure nor the visit summary describes the detector, which an image of lsst.images must "
+            "have (with --format afw it need not)",
+            path=inputs.exposures[0],
+        )
     seconds["read"] = time.perf_counter() - start
 
     result = Struct()
@@ -206,6 +213,7 @@ def run_files(
                 output_format,
                 backgrounds=result.background,
                 photometric_scaling=result.applied_photo_calib,
+                instrumental_unit=result.instrumental_unit or "electron",
             )
             write_sources(directory / "sources.parquet", catalog)
             if standardize:
@@ -282,6 +290,8 @@ def read_inputs(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, 
             f"{inputs.visit_summary}: Skipping reprocessing of detector {inputs.detector} because: "
             + ", ".join(f"no {name}" for name in missing)
         )
+    for exposure in exposures:
+        exposure.detector = exposure.detector or record.detector
     background = BackgroundList()
     for path in inputs.backgrounds:
         background.extend(read_background(path))
@@ -310,13 +320,21 @@ def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:
 
 
 def _check_exposure(path: Path, exposure: Exposure, inputs: Inputs, first: Exposure) -> None:
-    """Refuse an exposure of another detector, or a second snap that does not lie on the first."""
+    """Refuse an exposure of another detector or of no instrumental unit, or a second snap unlike the first."""
     if exposure.detector is not None and exposure.detector.id != inputs.detector:
         raise InputError(
             f"the exposure is of detector {exposure.detector.id}, not {inputs.detector}", path=path
         )
     if exposure.bbox != first.bbox:
         raise InputError(f"the snap covers {exposure.bbox}, the first one {first.bbox}", path=path)
+    if exposure.unit != first.unit:
+        raise InputError(f"the snap is in {exposure.unit!r}, the first one in {first.unit!r}", path=path)
+    try:
+        unit = u.Unit(exposure.unit)
+    except ValueError:
+        raise InputError(f"the image's unit {exposure.unit!r} is not known", path=path) from None
+    if unit.is_equivalent(u.nJy):
+        raise InputError(f"the image is calibrated already: its unit is {exposure.unit}", path=path)
 
 
 def _read_ratio(path: Path) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """From afw files to afw files: a simulated visit, through the command line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -118,9 +119,13 @@ def test_inputs_in_either_format_give_the_same_sources(outputs):
 
 
 def test_an_afw_image_is_an_input(visit, outputs, tmp_path):
-    """The calibrated image goes in where a post-ISR exposure is expected, and is recognised as afw's."""
+    """An image that we wrote is recognised as afw's: refused because it is calibrated, processed if it says otherwise."""
     arguments = list(visit["afw"])
-    arguments[1] = outputs["afw", "afw"] / "pvi.fits"
+    arguments[1] = tmp_path / "pvi.fits"
+    shutil.copy(outputs["afw", "afw"] / "pvi.fits", arguments[1])
+    ended = secondlight(*arguments, "--out", tmp_path / "again")
+    assert ended.status == 3 and "calibrated already" in ended.err
+    fits.setval(arguments[1], "BUNIT", value="electron", extname="IMAGE")
     ended = secondlight(*arguments, "--out", tmp_path / "again")
     assert ended.status == 0, ended.err
     assert sorted(p.name for p in (tmp_path / "again").iterdir()) == sorted(OUTPUTS)

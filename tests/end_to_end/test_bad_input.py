@@ -113,6 +113,23 @@ def test_no_psf_in_the_summary(arguments, tmp_path):
     refused(replaced(arguments, "--visit-summary", summary), 4, "summary.fits", "no PSF")
 
 
+def test_unit_that_is_not_known(arguments):
+    fits.setval(arguments[0], "BUNIT", value="furlong", extname="IMAGE")
+    refused(arguments, 3, EXPOSURE, "furlong")
+
+
+def test_image_that_is_calibrated_already(arguments):
+    fits.setval(arguments[0], "BUNIT", value="nJy", extname="IMAGE")
+    refused(arguments, 3, EXPOSURE, "calibrated already")
+
+
+def test_snaps_of_different_units(arguments, tmp_path):
+    second = tmp_path / "second.fits"
+    shutil.copy(arguments[0], second)
+    fits.setval(second, "BUNIT", value="adu", extname="IMAGE")
+    refused([arguments[0], second, *arguments[1:]], 3, "second.fits", "adu", "electron")
+
+
 def test_too_many_cosmic_rays(arguments):
     refused([*arguments, "--config", "repair.cosmicray.nCrPixelMax=10"], 4, "cosmic")
 

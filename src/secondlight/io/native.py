@@ -75,6 +75,7 @@ def write_visit_image(
     *,
     backgrounds: Iterable[BackgroundModel] | None = None,
     photometric_scaling: PhotoCalib | None = None,
+    instrumental_unit: str = "electron",
     compression: Compression = "gzip",
     overwrite: bool = False,
 ) -> None:
@@ -90,6 +91,8 @@ def write_visit_image(
         The background models that were subtracted; stored in the image's background map.
     photometric_scaling
         The calibration that turned instrumental units into nJy; see `to_visit_image`.
+    instrumental_unit
+        Unit of the image before it was calibrated.
     compression
         How to compress image and variance; see the table above.
     overwrite
@@ -103,7 +106,12 @@ def write_visit_image(
         Raised if the file exists and ``overwrite`` is not set.
     """
     with atomic_path(path, overwrite=overwrite) as staged:
-        visit_image = to_visit_image(exposure, backgrounds, photometric_scaling=photometric_scaling)
+        visit_image = to_visit_image(
+            exposure,
+            backgrounds,
+            photometric_scaling=photometric_scaling,
+            instrumental_unit=instrumental_unit,
+        )
         write_compressed(staged, visit_image, compression)
 
 

@@ -109,6 +109,7 @@ def output_exposure(result: Struct, storage_class: str) -> Exposure | lsst.image
         made,
         getattr(result, "background", None),
         photometric_scaling=getattr(result, "applied_photo_calib", None),
+        instrumental_unit=result.instrumental_unit or "electron",
     )
 
 

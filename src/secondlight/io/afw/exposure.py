@@ -46,6 +46,8 @@ _NOT_FINITE = {"NAN": nan, "+INFINITY": inf, "-INFINITY": -inf}
 #: Our spelling of units by any other.
 _UNITS = {
     "adu": "adu",
+    "counts": "count",
+    "dn": "DN",
     "electron": "electron",
     "electrons": "electron",
     "e-": "electron",
