@@ -1,13 +1,19 @@
 # make demo      simulate a visit, reprocess it, compare with the truth, draw it
 # make test      the whole test suite, with lint and types
+# make bench     speed and memory of one CCD, beside other packages; make bench-scaling: against sources and pixels
 # make install   .venv with .venv/bin/secondlight
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?=
+BENCH := $(VENV)/.bench
+# a page whose tables the benchmarks replace: make bench WRITE=docs/performance.md
+WRITE ?=
+# a folder with recorded runs, whose scene "small" is deblended, too
+REFERENCE ?=
 
-.PHONY: install demo test lint clean
+.PHONY: install demo test lint bench bench-scaling clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -33,5 +39,16 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+$(BENCH): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $(BENCH)
+
+bench: $(BENCH)
+	$(BIN)/python -m benchmarks.ccd $(if $(WRITE),--write $(WRITE))
+	$(BIN)/python -m benchmarks.deblending $(if $(REFERENCE),--reference $(REFERENCE)) $(if $(WRITE),--write $(WRITE))
+
+bench-scaling: $(BENCH)
+	$(BIN)/python -m benchmarks.scaling $(if $(WRITE),--write $(WRITE))
+
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache benchmarks/.scenes

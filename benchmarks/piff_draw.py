@@ -1,20 +1,21 @@
 """Time a Piff model drawn in one batch, and by Piff itself one position after another.
 
-    python benchmarks/piff_draw.py [positions]
+    python -m benchmarks.piff_draw [positions | --json]
 
 Needs the extra ``piff``.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-import time
-from collections.abc import Callable
+from typing import Any
 
 import galsim
 import numpy as np
 import piff
 
+from benchmarks._measuring import best_of
 from secondlight import threads
 from secondlight.model.psf import piff_from_objects
 
@@ -36,29 +37,18 @@ def example() -> piff.SimplePSF:
     return psf
 
 
-def best(work: Callable[[], object]) -> float:
-    """Return the shortest of several runs [s]."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def main() -> None:
-    """Print one line a way of drawing."""
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+def rows(n: int = 1000) -> list[dict[str, Any]]:
+    """Draw ``n`` stars both ways; return CPU seconds of each, on one thread, and how far the images differ."""
     theirs = example()
     own = piff_from_objects(theirs, height=SIZE, width=SIZE)
     rng = np.random.default_rng(1)
     x, y = rng.uniform(0, 4000, n), rng.uniform(0, 4000, n)
-    own.stellar_images(x[:1], y[:1])  # compiles
 
     def loop(center: bool | None) -> list[np.ndarray]:
         pairs = zip(x.tolist(), y.tolist(), strict=True)
         return [theirs.draw(xi, yi, stamp_size=SIZE, center=center).array for xi, yi in pairs]
 
+    found = []
     for name, center, draw in (
         ("kernel images", True, own.kernel_images),
         ("star images", None, lambda x, y: own.stellar_images(x, y).images),
@@ -66,12 +56,26 @@ def main() -> None:
         reference = np.stack(loop(center))
         reference /= reference.sum(axis=(1, 2))[:, None, None]
         difference = np.abs(draw(x, y) - reference).max() / reference.max()
-        slow = best(lambda center=center: loop(center))
+        slow = best_of(lambda center=center: loop(center), REPEATS)
         with threads.use(1):
-            fast = best(lambda draw=draw: draw(x, y))
+            fast = best_of(lambda draw=draw: draw(x, y), REPEATS)
+        found.append(
+            {"name": name, "n": n, "piff": slow.cpu, "batch": fast.cpu, "difference": float(difference)}
+        )
+    return found
+
+
+def main() -> None:
+    """Print one line a way of drawing, or all as JSON."""
+    arguments = sys.argv[1:]
+    if "--json" in arguments:
+        print(json.dumps(rows()))
+        return
+    for row in rows(int(arguments[0]) if arguments else 1000):
         print(
-            f"{n} {name}: piff {slow * 1e3:.1f} ms, one batch {fast * 1e3:.2f} ms (one thread), "
-            f"{slow / fast:.0f} times faster, largest difference {difference:.0e} of the peak"
+            f"{row['n']} {row['name']}: piff {row['piff'] * 1e3:.1f} ms, one batch {row['batch'] * 1e3:.2f} ms of CPU "
+            f"(one thread), {row['piff'] / row['batch']:.0f} times faster, largest difference "
+            f"{row['difference']:.0e} of the peak"
         )
 
 
