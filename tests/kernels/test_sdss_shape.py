@@ -20,7 +20,12 @@ from secondlight.kernels.sdss_moments import (
     UNWEIGHTED_BAD,
     adaptive_moments,
 )
-from secondlight.kernels.sdss_shape import MOMENT_COLUMNS, gaussian_errors, sdss_shapes
+from secondlight.kernels.sdss_shape import (
+    MOMENT_COLUMNS,
+    gaussian_errors,
+    rounded_gaussian_errors,
+    sdss_shapes,
+)
 
 
 def covariance_twin(amplitude, xx, yy, xy, variance):
@@ -43,15 +48,40 @@ def test_errors_twin(amplitude, xx, yy, correlation, variance):
     xy = correlation * math.sqrt(xx * yy)
     errors = np.empty(7)
     assert gaussian_errors(amplitude, xx, yy, xy, variance, errors)
-    covariance = covariance_twin(amplitude, xx, yy, xy, variance)
-    np.testing.assert_allclose(errors[:4], np.sqrt(np.diag(covariance)), rtol=1e-9)
+    assert_errors(errors, covariance_twin(amplitude, xx, yy, xy, variance), 1e-9)
+
+
+def assert_errors(errors, covariance, tolerance):
+    np.testing.assert_allclose(errors[:4], np.sqrt(np.diag(covariance)), rtol=tolerance)
     scale = errors[0] * errors[1:4]
-    np.testing.assert_allclose(errors[4:] / scale, covariance[0, 1:] / scale, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(errors[4:] / scale, covariance[0, 1:] / scale, rtol=tolerance, atol=tolerance)
+
+
+@given(st.floats(1, 1e5), st.floats(0.5, 100), st.floats(0.5, 100), st.floats(-0.9, 0.9), st.floats(0.1, 1e4))
+def test_rounding_the_matrix_changes_the_errors_of_round_sources_little(
+    amplitude, xx, yy, correlation, variance
+):
+    xy = correlation * math.sqrt(xx * yy)
+    errors = np.empty(7)
+    assert rounded_gaussian_errors(amplitude, xx, yy, xy, variance, errors)
+    assert_errors(errors, covariance_twin(amplitude, xx, yy, xy, variance), 3e-5)
+
+
+def test_rounding_the_matrix_changes_the_errors_of_long_sources():
+    """A source of the recorded scene ``sdss_r``, with its recorded errors: 5e-4 away from the true ones."""
+    xx, yy, xy, variance = 51.80202930549815, 11.145098703615185, -23.942209049830836, 1.0
+    exact, rounded = np.empty(7), np.empty(7)
+    gaussian_errors(1.0, xx, yy, xy, variance, exact)
+    rounded_gaussian_errors(1.0, xx, yy, xy, variance, rounded)
+    np.testing.assert_allclose(exact[1:4] / rounded[1:4] - 1.0, 23.29657 / 23.308739 - 1.0, atol=1e-5)
+    np.testing.assert_allclose(exact[4:] / rounded[4:] - 1.0, 486.53674 / 487.04028 - 1.0, atol=1e-5)
 
 
 def test_singular_moments_have_no_errors():
     assert not gaussian_errors(1.0, 2.0, 2.0, 2.0, 1.0, np.empty(7))
     assert not gaussian_errors(1.0, math.nan, 2.0, 0.0, 1.0, np.empty(7))
+    assert not rounded_gaussian_errors(1.0, 2.0, 2.0, 2.0, 1.0, np.empty(7))
+    assert not rounded_gaussian_errors(1.0, math.nan, 2.0, 0.0, 1.0, np.empty(7))
 
 
 def image_of(x, y, noise, seed=0):
@@ -75,6 +105,7 @@ def measure(image, variance, x, y):
         2.0,
         1e-5,
         1e-4,
+        False,
         out,
         flags,
     )

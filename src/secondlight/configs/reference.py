@@ -7,4 +7,6 @@ config.deblend.reproduceReferenceDefects = True
 config.measurement.reproduceReferenceDefects = True
 config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
 config.measurement.undeblended["base_CircularApertureFlux"].reproduceReferenceDefects = True
+config.measurement.plugins["base_SdssShape"].reproduceReferenceDefects = True
+config.measurement.undeblended["base_SdssShape"].reproduceReferenceDefects = True
 config.compute_summary_stats.reproduceReferenceDefects = True

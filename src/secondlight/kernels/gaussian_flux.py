@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .pixels import Pixels, show
 from .gaussian_sums import weighted_sums
+from .pixels import Pixels, show
 from .sdss_moments import invert_symmetric, is_excessive, is_small, set_box
 
 __all__ = ["GAUSSIAN_FAILED", "gaussian_fluxes"]

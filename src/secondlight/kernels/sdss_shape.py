@@ -23,7 +23,7 @@ from .sdss_moments import (
     adaptive_moments,
 )
 
-__all__ = ["MOMENT_COLUMNS", "gaussian_errors", "sdss_shapes"]
+__all__ = ["MOMENT_COLUMNS", "gaussian_errors", "rounded_gaussian_errors", "sdss_shapes"]
 
 #: What `sdss_shapes` puts where in its output.
 MOMENT_COLUMNS = (
@@ -88,6 +88,67 @@ def gaussian_errors(
 
 
 @jit
+def _invert(matrix: NDArray[np.float64]) -> None:
+    """Invert a positive definite matrix in place (Gauss-Jordan; it needs no pivots)."""
+    n = len(matrix)
+    for k in range(n):
+        pivot = 1.0 / matrix[k, k]
+        matrix[k, k] = 1.0
+        for j in range(n):
+            matrix[k, j] *= pivot
+        for i in range(n):
+            if i != k:
+                factor = matrix[i, k]
+                matrix[i, k] = 0.0
+                for j in range(n):
+                    matrix[i, j] -= factor * matrix[k, j]
+
+
+@jit
+def rounded_gaussian_errors(
+    amplitude: float, xx: float, yy: float, xy: float, variance: float, errors: NDArray[np.float64]
+) -> bool:
+    """Fill the errors of a matched Gaussian as `gaussian_errors` does, from a Fisher matrix that the reference has rounded.
+
+    Of its factors the determinant, xy², yy·xy and xx·xy are products in single precision, the others are not: the matrix
+    of a long object is then nearly singular in another way, and its inverse differs from the true one by up to 1e-3.
+
+    Parameters
+    ----------
+    amplitude, xx, yy, xy, variance, errors
+        As for `gaussian_errors`.
+
+    Returns
+    -------
+    bool
+        False if the moments are singular: no errors then.
+    """
+    xx32, yy32, xy32 = np.float32(xx), np.float32(yy), np.float32(xy)
+    det = np.float64(xx32 * yy32 - xy32 * xy32)
+    if not det > _DBL_EPSILON:
+        return False
+    xx, yy, xy, a = np.float64(xx32), np.float64(yy32), np.float64(xy32), np.float64(np.float32(amplitude))
+    f = math.pi * math.sqrt(det) / variance
+    fisher = np.empty((4, 4))
+    cross = f * a / (4.0 * det)
+    fisher[0, 0] = f
+    fisher[0, 1], fisher[0, 2], fisher[0, 3] = cross * yy, cross * xx, -cross * 2.0 * xy
+    g = 3.0 * f * a * a / (16.0 * det * det)
+    fisher[1, 1], fisher[2, 2] = g * yy * yy, g * xx * xx
+    fisher[3, 3] = g * 4.0 * (np.float64(xy32 * xy32) + det / 3.0)
+    fisher[1, 2] = fisher[3, 3] / 4.0
+    fisher[1, 3], fisher[2, 3] = -2.0 * g * np.float64(yy32 * xy32), -2.0 * g * np.float64(xx32 * xy32)
+    for i in range(1, 4):
+        for j in range(i):
+            fisher[i, j] = fisher[j, i]
+    _invert(fisher)
+    for i in range(4):
+        errors[i] = math.sqrt(fisher[i, i]) if fisher[i, i] >= 0.0 else math.nan
+    errors[4:7] = fisher[0, 1:4]
+    return True
+
+
+@jit
 def sdss_shapes(
     pixels: Pixels,
     x: NDArray[np.float64],
@@ -97,6 +158,7 @@ def sdss_shapes(
     max_shift: float,
     tol1: float,
     tol2: float,
+    rounded: bool,
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
 ) -> None:
@@ -110,6 +172,8 @@ def sdss_shapes(
         Shape ``(n,)``: centres [pixel], in the image's indices.
     background, max_iter, max_shift, tol1, tol2
         As for `~secondlight.kernels.sdss_moments.adaptive_moments`.
+    rounded
+        Whether errors are those of `rounded_gaussian_errors`.
     out
         Shape ``(n, len(MOMENT_COLUMNS))``: receives what `MOMENT_COLUMNS` names, as far as it exists.
     flags
@@ -136,7 +200,12 @@ def sdss_shapes(
         out[k, 5] = amplitude * scale
         i, j = math.floor(y[k] + 0.5), math.floor(x[k] + 0.5)
         if not flag & (UNWEIGHTED | UNWEIGHTED_BAD) and 0 <= i < ny and 0 <= j < nx and variance[i, j] > 0.0:
-            if gaussian_errors(amplitude, xx, yy, xy, np.float64(variance[i, j]), errors):
+            noise = np.float64(variance[i, j])
+            if rounded:
+                good = rounded_gaussian_errors(amplitude, xx, yy, xy, noise, errors)
+            else:
+                good = gaussian_errors(amplitude, xx, yy, xy, noise, errors)
+            if good:
                 out[k, 6] = errors[0] * scale
                 out[k, 7:10] = errors[1:4]
                 out[k, 10:13] = errors[4:7] * scale

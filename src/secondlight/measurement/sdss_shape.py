@@ -50,6 +50,10 @@ class SdssShapeConfig(PluginConfig):
     tol1 = Field[float](doc="Convergence: change of the ellipticity.", default=float(np.float32(1e-5)))
     tol2 = Field[float](doc="Convergence: relative change of the size.", default=float(np.float32(1e-4)))
     doMeasurePsf = Field[bool](doc="Whether to measure the PSF model, too.", default=True)
+    reproduceReferenceDefects = Field[bool](
+        doc="Whether errors are found from a matrix rounded to single precision, as the reference does.",
+        default=False,
+    )
 
 
 @register("base_SdssShape")
@@ -96,6 +100,7 @@ class SdssShapePlugin(Plugin):
             min(max(config.maxShift, 2.0), 10.0),
             config.tol1,
             config.tol2,
+            config.reproduceReferenceDefects,
             found,
             bits,
         )

@@ -62,7 +62,8 @@ def match_calib_sources(
         unit = np.pi / 180.0
     mine = _unit_vectors(unit * catalog["coord_ra"][rows], unit * catalog["coord_dec"][rows])
     theirs = _unit_vectors(unit * ra[use], unit * dec[use])
-    distance, nearest = cKDTree(mine).query(theirs, k=1)
+    # without noise replacement a blend and its child can share one position: the tree's form decides as in the reference
+    distance, nearest = cKDTree(mine, balanced_tree=False, compact_nodes=False).query(theirs, k=1)
     # a chord of length c spans the angle 2 asin(c / 2)
     found = distance <= 2.0 * np.sin(limit / 2.0)
     for name in CALIB_FLAGS:
