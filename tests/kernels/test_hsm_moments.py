@@ -35,7 +35,7 @@ def elliptical(image, x, y, sigma, good=None):
     good = np.ones(image.shape, bool) if good is None else good
     # uncompiled, NumPy warns of what the kernel reports by its status
     with np.errstate(all="ignore"):
-        return elliptical_moments(image.copy(), good, x, y, sigma**2, 0.0, sigma**2, out), out
+        return elliptical_moments(image.copy(), good, x, y, sigma**2, 0.0, sigma**2, True, out), out
 
 
 def round_(image, x, y, sigma, good=None):

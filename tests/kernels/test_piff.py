@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from secondlight.kernels.piff import draw_pixel_grids
+from secondlight.kernels.piff import combine_images, draw_pixel_grids, normalise
 
 SERIES = np.array([1.4e-3, 4.4e-5, 7.7e-6])
 
@@ -47,6 +47,7 @@ def test_twin(jacobian, order, series):
     x0, y0 = np.array([3.0, 3.0 + 1e-6, 3.3]), np.array([3.0, 3.0, 2.6])
     out = np.empty((3, height, width))
     draw_pixel_grids(coefficients, basis, size, order, series, np.array([jacobian] * 3), x0, y0, out)
+    normalise(out)
     for i in range(3):
         grid = (basis[i] @ coefficients).reshape(size, size)
         expected = twin(grid, order, series, jacobian, x0[i], y0[i], height, width)
@@ -69,3 +70,24 @@ def test_places_out_of_reach_are_empty():
     )
     assert out[0, 15, 15] > 0
     assert (out[0, :11] == 0).all() and (out[0, :, 20:] == 0).all()
+
+
+def test_images_on_one_grid_are_combinations_of_its_terms():
+    """Drawing is linear: images of the terms, drawn once, give what drawing each position would."""
+    rng = np.random.default_rng(2)
+    size, order, jacobian = 11, 3, (0.9, 0.2, -0.25, 1.1)
+    coefficients, basis = rng.normal(size=(3, size * size)), rng.normal(size=(5, 3))
+    drawn, terms, combined = np.empty((5, 7, 9)), np.empty((3, 7, 9)), np.empty((5, 7, 9))
+    middle_x, middle_y = 4.0, 3.0
+
+    def draw(basis, out):
+        n = len(basis)
+        places = np.full(n, middle_x), np.full(n, middle_y)
+        draw_pixel_grids(coefficients, basis, size, order, SERIES, np.array([jacobian] * n), *places, out)
+
+    draw(basis, drawn)
+    draw(np.eye(3), terms)
+    combine_images(terms, basis, combined)
+    np.testing.assert_allclose(combined, drawn, rtol=0, atol=1e-13 * np.abs(drawn).max())
+    normalise(combined)
+    np.testing.assert_allclose(combined.sum(axis=(1, 2)), 1.0, rtol=1e-12)

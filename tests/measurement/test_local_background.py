@@ -53,7 +53,7 @@ def test_invalid_psf():
     exposure, footprints = field()
 
     class Broken(GaussianPsf):
-        def moments(self, x, y):
+        def moments(self, x, y, *, images=None):
             moments = super().moments(x, y)
             moments[x < 30] = np.nan
             return moments

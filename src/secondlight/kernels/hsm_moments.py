@@ -12,6 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .hsm_sums import (
+    HSM_DIVERGED,
+    HSM_EMPTY,
+    HSM_NOT_CONVERGED,
+    HSM_OK,
+    HSM_SINGULAR,
+    fourth_moment,
+    weighted_sums,
+)
 from .pixels import Pixels, show
 
 __all__ = [
@@ -29,10 +38,6 @@ __all__ = [
     "round_moments",
 ]
 
-#: Status of one measurement: good; no pixels left; weight without area; moments or shift out of bounds; too many
-#: iterations, or NaN.
-HSM_OK, HSM_EMPTY, HSM_SINGULAR, HSM_DIVERGED, HSM_NOT_CONVERGED = range(5)
-
 # The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
 _CONVERGED = 1e-6  # largest change of a parameter, in units of the weight's size, that ends the iteration
 _MAX_ITERATIONS = 400
@@ -40,86 +45,9 @@ _MAX_STEP = 0.25  # no step is longer than this: keeps the first iterations from
 _MAX_MOMENT = 8000.0  # pixel²; a weight this wide has lost the object
 _MAX_SHIFT = 15.0  # pixel; likewise
 _MIN_MOMENT = 1e-8  # pixel²
-_CUT = -2.0 * math.log(
-    1e-7
-)  # ρ² at which the elliptical weight is cut off: a tenth of the convergence threshold
 _ROUND_CUT = (
     9.5  # half-width in sigma within which the round weight is summed: exp(-9.5²/2) is below rounding
 )
-
-
-@jit
-def _weighted_sums(
-    stamp: NDArray[np.float64],
-    i0: int,
-    i1: int,
-    j0: int,
-    j1: int,
-    x: float,
-    y: float,
-    mxx: float,
-    mxy: float,
-    myy: float,
-    sums: NDArray[np.float64],
-) -> int:
-    """Sum the pixels of rows i0 ≤ i < i1, columns j0 ≤ j < j1 under the weight exp(-ρ²/2), ρ² = dᵀM⁻¹d ≤ `_CUT`.
-
-    ``sums`` receives Σ1, Σdx, Σdy, Σdx², Σdxdy, Σdy², Σρ⁴. The weight of a row's pixels follows from its first two by
-    products: exp of a quadratic has a constant second ratio.
-    """
-    det = mxx * myy - mxy * mxy
-    if not (det > 0.0 and mxx > 0.0 and myy > 0.0):
-        return HSM_SINGULAR
-    pxx, pxy, pyy = myy / det, -mxy / det, mxx / det
-    reach = math.sqrt(_CUT * myy)
-    row0 = max(math.ceil(y - reach), i0)
-    row1 = min(math.floor(y + reach), i1 - 1)
-    if row0 > row1:
-        return HSM_EMPTY
-    q = math.exp(-pxx)
-    a = bx = by = cxx = cxy = cyy = rho4 = 0.0
-    for i in range(row0, row1 + 1):
-        dy = i - y
-        room = _CUT * pxx - dy * dy / det
-        if room < 0.0:
-            continue
-        half = math.sqrt(room) / pxx
-        middle = x - pxy * dy / pxx
-        col0 = max(math.ceil(middle - half), j0)
-        col1 = min(math.floor(middle + half), j1 - 1)
-        if col0 > col1:
-            continue
-        d = col0 - x
-        tilt = 2.0 * pxy * dy
-        base = pyy * dy * dy
-        g = math.exp(-0.5 * ((pxx * d + tilt) * d + base))
-        r = math.exp(-0.5 * (pxx * (2.0 * d + 1.0) + tilt))
-        s0 = s1 = s2 = 0.0
-        for j in range(col0, col1 + 1):
-            d = j - x
-            v = g * stamp[i, j]
-            rho2 = (pxx * d + tilt) * d + base
-            vd = v * d
-            s0 += v
-            s1 += vd
-            s2 += vd * d
-            rho4 += v * rho2 * rho2
-            g *= r
-            r *= q
-        a += s0
-        bx += s1
-        by += s0 * dy
-        cxx += s2
-        cxy += s1 * dy
-        cyy += s0 * dy * dy
-    sums[0] = a
-    sums[1] = bx
-    sums[2] = by
-    sums[3] = cxx
-    sums[4] = cxy
-    sums[5] = cyy
-    sums[6] = rho4
-    return HSM_OK
 
 
 @jit
@@ -180,6 +108,7 @@ def elliptical_moments(
     mxx: float,
     mxy: float,
     myy: float,
+    with_fourth: bool,
     out: NDArray[np.float64],
 ) -> int:
     """Measure one object with an elliptical Gaussian weight (spec 07d, "Elliptical adaptive moments").
@@ -194,8 +123,11 @@ def elliptical_moments(
         First guess of the centre [pixel] in the stamp's own indices.
     mxx, mxy, myy
         First guess of the moments [pixel²].
+    with_fourth
+        Whether the ρ⁴ moment is wanted.
     out
-        Receives x, y [pixel], xx, xy, yy [pixel²], A (half the flux) [unit of the stamp], ρ⁴ moment, iterations.
+        Receives x, y [pixel], xx, xy, yy [pixel²], A (half the flux) [unit of the stamp], ρ⁴ moment if
+        wanted, iterations.
 
     Returns
     -------
@@ -205,7 +137,7 @@ def elliptical_moments(
     bounds = np.empty(4, np.int64)
     if not nonzero_bounds(stamp, good, bounds):
         return HSM_EMPTY
-    return elliptical_moments_within(stamp, bounds, x, y, mxx, mxy, myy, out)
+    return elliptical_moments_within(stamp, bounds, x, y, mxx, mxy, myy, with_fourth, out)
 
 
 @jit
@@ -217,6 +149,7 @@ def elliptical_moments_within(
     mxx: float,
     mxy: float,
     myy: float,
+    with_fourth: bool,
     out: NDArray[np.float64],
 ) -> int:
     """Measure one object with an elliptical Gaussian weight on a part of a stamp; see `elliptical_moments`.
@@ -231,6 +164,8 @@ def elliptical_moments_within(
         First guess of the centre [pixel] in the stamp's own indices.
     mxx, mxy, myy
         First guess of the moments [pixel²].
+    with_fourth
+        Whether the ρ⁴ moment is wanted.
     out
         As in `elliptical_moments`.
 
@@ -239,13 +174,16 @@ def elliptical_moments_within(
     int
         `HSM_OK`, or why there is no result.
     """
-    sums = np.empty(7)
+    sums, rows = np.empty(6), np.empty((4, stamp.shape[0]))
     x_start, y_start = x, y
+    # the weight of the last iteration
+    last_x, last_y, last_xx, last_xy, last_yy = x, y, mxx, mxy, myy
     scale0 = 0.0
     iterations = 0
     change = 1.0
     while change > _CONVERGED:
-        status = _weighted_sums(stamp, bounds[0], bounds[1], bounds[2], bounds[3], x, y, mxx, mxy, myy, sums)
+        last_x, last_y, last_xx, last_xy, last_yy = x, y, mxx, mxy, myy
+        status = weighted_sums(stamp, bounds, x, y, mxx, mxy, myy, rows, sums)
         if status != HSM_OK:
             return status
         two_psi = math.atan2(2.0 * mxy, mxx - myy)
@@ -289,7 +227,9 @@ def elliptical_moments_within(
     out[3] = mxy
     out[4] = myy
     out[5] = sums[0]
-    out[6] = sums[6] / sums[0]
+    if with_fourth:
+        fourth = fourth_moment(stamp, bounds, last_x, last_y, last_xx, last_xy, last_yy, rows)
+        out[6] = fourth / sums[0]
     out[7] = iterations
     return HSM_OK
 
@@ -466,7 +406,7 @@ def measure_moments(
     if is_round:
         status = round_moments(stamp, good, x, y, sigma, found)
     else:
-        status = elliptical_moments(stamp, good, x, y, sigma * sigma, 0.0, sigma * sigma, found)
+        status = elliptical_moments(stamp, good, x, y, sigma * sigma, 0.0, sigma * sigma, False, found)
     if status != HSM_OK:
         return status
     out[0] = found[0]

@@ -156,18 +156,18 @@ def shear_moments(
             continue
         stamp = stamp_of(stamps, offsets, boxes, k)
         m = sigma[k] * sigma[k]
-        status[k] = elliptical_moments_within(stamp, bounds[k], x[k], y[k], m, 0.0, m, found[k])
+        status[k] = elliptical_moments_within(stamp, bounds[k], x[k], y[k], m, 0.0, m, True, found[k])
         if status[k] != HSM_OK:
             continue
         m = psf_sigma[k] * psf_sigma[k]
         status[k] = elliptical_moments_within(
-            psf[k], whole, 0.5 * (w - 1), 0.5 * (h - 1), m, 0.0, m, psf_found[k]
+            psf[k], whole, 0.5 * (w - 1), 0.5 * (h - 1), m, 0.0, m, True, psf_found[k]
         )
         if status[k] != HSM_OK or not twice:
             continue
         m = math.sqrt(found[k, XX] * found[k, YY] - found[k, XY] * found[k, XY])
         x0, y0 = found[k, X], found[k, Y]
-        status[k] = elliptical_moments_within(stamp, bounds[k], x0, y0, m, 0.0, m, found[k])
+        status[k] = elliptical_moments_within(stamp, bounds[k], x0, y0, m, 0.0, m, True, found[k])
 
 
 @jit

@@ -11,31 +11,40 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ._jit import jit
+from ._jit import jit, jit_sum
 
-__all__ = ["draw_pixel_grids"]
+__all__ = ["combine_images", "draw_pixel_grids", "normalise"]
+
+
+@jit
+def _taps(order: int) -> NDArray[np.float64]:
+    """What turns the weight of one pixel into that of the i-th next: ±cos(πi/n) and ±sin(πi/n), shape ``(2, 2n + 1)``.
+
+    The sign is that of sin(π(p - t)), which alternates from pixel to pixel.
+    """
+    taps = np.empty((2, 2 * order + 1))
+    for i in range(2 * order + 1):
+        sign = 1.0 if i % 2 == 0 else -1.0
+        taps[0, i] = sign * math.cos(math.pi * i / order)
+        taps[1, i] = sign * math.sin(math.pi * i / order)
+    return taps
 
 
 @jit
 def _fill_weights(
-    t: float, order: int, size: int, series: NDArray[np.float64], weights: NDArray[np.float64]
-) -> int:
-    """Fill the weights of the grid's pixels first, first + 1, … for the place t, and return how many.
-
-    ``weights[2 * order + 1]`` receives ``first``; there are no weights where the place is out of reach.
-    """
-    lo = max(0, math.ceil(t - order))
-    hi = min(size - 1, math.floor(t + order))
-    weights[2 * order + 1] = lo
-    if hi < lo:
-        return 0
-    # sin(π(p - t)) alternates from pixel to pixel; sin(π(p - t)/n) turns by a fixed angle
+    t: float,
+    order: int,
+    taps: NDArray[np.float64],
+    series: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[int, int]:
+    """Fill the weights of the pixels first, first + 1, … for the place t; return first, and how many there are."""
+    first = math.ceil(t - order)
+    n = math.floor(t + order) - first + 1
     sine = math.sin(math.pi * (t - math.floor(t)))
-    if (lo - math.floor(t)) % 2 == 0:
+    if (first - math.floor(t)) % 2 == 0:
         sine = -sine
-    angle = math.pi * (lo - t) / order
-    slow_sin, slow_cos = math.sin(angle), math.cos(angle)
-    turn_sin, turn_cos = math.sin(math.pi / order), math.cos(math.pi / order)
+    angle = math.pi * (first - t) / order
     # 1 - 2 Σ K_j (1 - cos 2πjt), the response to a constant; cosines by Chebyshev's recurrence
     response = 1.0
     cosine = 1.0 - 2.0 * sine * sine
@@ -43,25 +52,23 @@ def _fill_weights(
     for k in series:
         response -= 2.0 * k * (1.0 - now)
         before, now = now, 2.0 * cosine * now - before
-    factor = order / (math.pi * math.pi * response)
-    for i in range(hi - lo + 1):
-        a = lo + i - t
-        if abs(a) > 1e-4:
-            weights[i] = factor * sine * slow_sin / (a * a)
-        else:
-            weights[i] = (1.0 - (math.pi * a) ** 2 / 6.0 * (1.0 + 1.0 / (order * order))) / response
-        sine = -sine
-        slow_sin, slow_cos = (
-            slow_sin * turn_cos + slow_cos * turn_sin,
-            slow_cos * turn_cos - slow_sin * turn_sin,
-        )
-    return hi - lo + 1
+    factor = order / (math.pi * math.pi * response) * sine
+    along, across = factor * math.sin(angle), factor * math.cos(angle)
+    for i in range(n):
+        a = first + i - t
+        weights[i] = (along * taps[0, i] + across * taps[1, i]) / (a * a)
+    nearest = math.floor(t + 0.5)
+    a = nearest - t
+    if abs(a) <= 1e-4:
+        weights[nearest - first] = (1.0 - (math.pi * a) ** 2 / 6.0 * (1.0 + 1.0 / (order * order))) / response
+    return first, n
 
 
 @jit
 def _draw_separable(
     grid: NDArray[np.float64],
     order: int,
+    taps: NDArray[np.float64],
     series: NDArray[np.float64],
     du: float,
     dv: float,
@@ -76,12 +83,16 @@ def _draw_separable(
     """Draw a grid whose axes are the image's: rows, then columns."""
     size = grid.shape[0]
     height, width = out.shape
+    first = n = 0
     for y in range(height):
-        n = _fill_weights(v0 + dv * y, order, size, series, weights)
-        first = int(weights[2 * order + 1])
+        # at the grid's own spacing all places have the same weights
+        if y == 0 or dv != 1.0:
+            first, n = _fill_weights(v0 + dv * y, order, taps, series, weights)
+        else:
+            first += 1
         for u in range(size):
             rows[y, u] = 0.0
-        for k in range(n):
+        for k in range(max(0, -first), min(n, size - first)):
             weight = weights[k]
             for u in range(size):
                 rows[y, u] += weight * grid[first + k, u]
@@ -90,10 +101,12 @@ def _draw_separable(
         for y in range(height):
             columns[u, y] = rows[y, u]
     for x in range(width):
-        n = _fill_weights(u0 + du * x, order, size, series, weights)
-        first = int(weights[2 * order + 1])
+        if x == 0 or du != 1.0:
+            first, n = _fill_weights(u0 + du * x, order, taps, series, weights)
+        else:
+            first += 1
         column[:] = 0.0
-        for k in range(n):
+        for k in range(max(0, -first), min(n, size - first)):
             weight = weights[k]
             for y in range(height):
                 column[y] += weight * columns[first + k, y]
@@ -101,10 +114,19 @@ def _draw_separable(
             out[y, x] = column[y]
 
 
+@jit_sum
+def _dot(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    total = 0.0
+    for i in range(len(a)):
+        total += a[i] * b[i]
+    return total
+
+
 @jit
 def _draw_general(
     grid: NDArray[np.float64],
     order: int,
+    taps: NDArray[np.float64],
     series: NDArray[np.float64],
     jacobian: NDArray[np.float64],
     x0: float,
@@ -121,16 +143,14 @@ def _draw_general(
         for x in range(width):
             u = jacobian[0] * (x - x0) + jacobian[1] * (y - y0) + middle
             v = jacobian[2] * (x - x0) + jacobian[3] * (y - y0) + middle
-            n_u = _fill_weights(u, order, size, series, weights_u)
-            n_v = _fill_weights(v, order, size, series, weights_v)
-            first_u = int(weights_u[2 * order + 1])
-            first_v = int(weights_v[2 * order + 1])
             total = 0.0
-            for j in range(n_v):
-                row = 0.0
-                for i in range(n_u):
-                    row += weights_u[i] * grid[first_v + j, first_u + i]
-                total += weights_v[j] * row
+            if -order <= u < size + order and -order <= v < size + order:
+                first_u, n_u = _fill_weights(u, order, taps, series, weights_u)
+                first_v, n_v = _fill_weights(v, order, taps, series, weights_v)
+                start, stop = max(0, -first_u), min(n_u, size - first_u)
+                for j in range(max(0, -first_v), min(n_v, size - first_v)):
+                    row = grid[first_v + j, first_u + start : first_u + stop]
+                    total += weights_v[j] * _dot(weights_u[start:stop], row)
             out[y, x] = total
 
 
@@ -146,7 +166,7 @@ def draw_pixel_grids(
     y0: NDArray[np.float64],
     out: NDArray[np.float64],
 ) -> None:
-    """Draw grids whose values are linear in a basis.
+    """Draw grids whose values are linear in a basis; see `normalise` for unit sums.
 
     Parameters
     ----------
@@ -165,15 +185,16 @@ def draw_pixel_grids(
     x0, y0
         Shape ``(n,)``: where the profile's origin falls, in the output's indices.
     out
-        Shape ``(n, h, w)``, filled; unit sums.
+        Shape ``(n, h, w)``, filled.
     """
-    n, height, width = out.shape
+    n, height, _ = out.shape
+    taps = _taps(order)
     values = np.empty(size * size)
     rows = np.empty((height, size))
     columns = np.empty((size, height))
     column = np.empty(height)
-    weights_u = np.empty(2 * order + 2)
-    weights_v = np.empty(2 * order + 2)
+    weights_u = np.empty(2 * order + 1)
+    weights_v = np.empty(2 * order + 1)
     for i in range(n):
         values[:] = 0.0
         for k in range(basis.shape[1]):
@@ -188,6 +209,7 @@ def draw_pixel_grids(
             _draw_separable(
                 grid,
                 order,
+                taps,
                 series,
                 jacobian[0],
                 jacobian[3],
@@ -200,11 +222,48 @@ def draw_pixel_grids(
                 out[i],
             )
         else:
-            _draw_general(grid, order, series, jacobian, x0[i], y0[i], weights_u, weights_v, out[i])
+            _draw_general(grid, order, taps, series, jacobian, x0[i], y0[i], weights_u, weights_v, out[i])
+
+
+@jit
+def combine_images(planes: NDArray[np.float64], basis: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Fill images that are linear in a basis: what `draw_pixel_grids` draws, where that is the same for all of them.
+
+    Parameters
+    ----------
+    planes
+        Shape ``(k, h, w)``: the image of each term of the basis.
+    basis
+        Shape ``(n, k)``.
+    out
+        Shape ``(n, h, w)``, filled.
+    """
+    n, height, width = out.shape
+    terms = planes.reshape(len(planes), height * width)
+    for i in range(n):
+        image = out[i].reshape(height * width)
+        image[:] = 0.0
+        for k in range(basis.shape[1]):
+            amplitude = basis[i, k]
+            for p in range(height * width):
+                image[p] += amplitude * terms[k, p]
+
+
+@jit
+def normalise(images: NDArray[np.float64]) -> None:
+    """Divide each image by its sum.
+
+    Parameters
+    ----------
+    images
+        Shape ``(n, h, w)``, changed in place.
+    """
+    n, height, width = images.shape
+    for i in range(n):
         total = 0.0
         for y in range(height):
             for x in range(width):
-                total += out[i, y, x]
+                total += images[i, y, x]
         for y in range(height):
             for x in range(width):
-                out[i, y, x] /= total
+                images[i, y, x] /= total

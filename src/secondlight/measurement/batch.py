@@ -287,7 +287,13 @@ class Batch:
     @cached_property
     def psf_moments(self) -> Floats:
         """Moments xx, yy, xy of the PSF at `center` [pixel²]: shape ``(n, 3)``, NaN where invalid."""
-        return self.evaluate_psf(self.psf.moments, *self.center)
+        kernels = self.psf_kernels
+
+        def evaluate(x: Floats, y: Floats) -> NDArray[Any]:
+            # one position at a time, if together they raise: then drawn anew
+            return self.psf.moments(x, y, images=kernels if len(x) == len(kernels) else None)
+
+        return self.evaluate_psf(evaluate, *self.center)
 
     # ---------------------------------------------------------------- pixels
 

@@ -100,13 +100,17 @@ class BatchPsf(PointSpreadFunction):
             Positions [pixel], shape ``(n,)``.
         """
 
-    def moments(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    def moments(
+        self, x: ArrayLike, y: ArrayLike, *, images: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Measure the adaptive second moments of the PSF (spec 07b).
 
         Parameters
         ----------
         x, y
             Positions [pixel], shape ``(n,)``.
+        images
+            What `kernel_images` returns there, if that is at hand.
 
         Returns
         -------
@@ -115,22 +119,23 @@ class BatchPsf(PointSpreadFunction):
         """
         x, y = self._positions(x, y)
         result = np.empty((len(x), 3))
-        for part, images in self._drawn(x, y):
-            out = np.empty((len(images), N_OUT))
-            flags = np.empty(len(images), np.int64)
-            centre = images.shape[2] // 2, images.shape[1] // 2
+        drawn = self._drawn(x, y) if images is None else ((slice(None), images),)
+        for part, kernels in drawn:
+            out = np.empty((len(kernels), N_OUT))
+            flags = np.empty(len(kernels), np.int64)
+            centre = kernels.shape[2] // 2, kernels.shape[1] // 2
 
             def work(
                 start: int,
                 stop: int,
-                images: NDArray[np.float64] = images,
+                kernels: NDArray[np.float64] = kernels,
                 out: NDArray[np.float64] = out,
                 flags: NDArray[np.int64] = flags,
                 centre: tuple[int, int] = centre,
             ) -> None:
-                adaptive_moments_stack(images[start:stop], *centre, out[start:stop], flags[start:stop])
+                adaptive_moments_stack(kernels[start:stop], *centre, out[start:stop], flags[start:stop])
 
-            threads.map_chunks(work, len(images), 64)
+            threads.map_chunks(work, len(kernels), 64)
             result[part] = out[:, [OUT_XX, OUT_YY, OUT_XY]]
         return result
 

@@ -97,7 +97,9 @@ class GaussianPsf(ImagePsf):
         box = self.kernel_bbox
         return PsfStamps(images, ix + box.x.start, iy + box.y.start)
 
-    def moments(self, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+    def moments(
+        self, x: ArrayLike, y: ArrayLike, *, images: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the second moments, which are exact; see `BatchPsf.moments`."""
         n = len(self._positions(x, y)[0])
         return np.repeat([[self.sigma**2, self.sigma**2, 0.0]], n, axis=0)

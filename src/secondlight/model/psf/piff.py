@@ -6,7 +6,7 @@ Jarvis et al. 2021 (MNRAS 501, 1282) for the models; spec 11.4 for what the refe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -16,10 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import sici
 
 from ... import threads
-from ...kernels.piff import draw_pixel_grids
+from ...kernels.piff import combine_images, draw_pixel_grids, normalise
 from ._base import BatchPsf, PsfStamps
 from ._image import centred_box, nearest_pixel
-from ._piff_wcs import PiffWcs
+from ._piff_wcs import AffineWcs, PiffWcs
 
 __all__ = ["PiffInterpolation", "PiffOptions", "PiffPsf", "PiffStars", "PixelGrid"]
 
@@ -267,9 +267,12 @@ class PiffPsf(BatchPsf):
         x, y = self._positions(x, y)
         # the derivatives are those at the centre of the stamp that Piff would lay around the position
         x_centre, y_centre = _stamp_centre(x, self.width), _stamp_centre(y, self.height)
+        if isinstance(self.wcs, AffineWcs):
+            return self._combine(x, y)
+        jacobians = self.wcs.jacobians(x_centre, y_centre)
         middle_x = np.full(len(x), 0.5 * (self.width - 1))
         middle_y = np.full(len(x), 0.5 * (self.height - 1))
-        return self._draw(x, y, self.wcs.jacobians(x_centre, y_centre), middle_x, middle_y)
+        return self._draw(x, y, jacobians, middle_x, middle_y)
 
     def stellar_images(self, x: ArrayLike, y: ArrayLike) -> PsfStamps:
         """Draw the PSF as a star at each position would look; see `BatchPsf.stellar_images`."""
@@ -286,12 +289,7 @@ class PiffPsf(BatchPsf):
         x_star: NDArray[np.float64],
         y_star: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        values = {"x": x, "y": y}
-        if {"u", "v"} & set(self.interpolation.keys):
-            values["u"], values["v"] = self.wcs.field(x, y)
-        if self.color is not None:
-            values["colorValue"] = np.full(len(x), self.color)
-        basis = np.ascontiguousarray(self.interpolation.basis(values))
+        basis = self._basis(x, y)
         jacobians = jacobians / self.grid.scale
         out = np.empty((len(x), self.height, self.width))
         grid = self.grid
@@ -309,8 +307,45 @@ class PiffPsf(BatchPsf):
                 y_star[part],
                 out[part],
             )
+            normalise(out[part])
 
         threads.map_chunks(work, len(x), 32)
+        return out
+
+    def _basis(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The terms that the grid's values are linear in, shape ``(n, k)``."""
+        values = {"x": x, "y": y}
+        if {"u", "v"} & set(self.interpolation.keys):
+            values["u"], values["v"] = self.wcs.field(x, y)
+        if self.color is not None:
+            values["colorValue"] = np.full(len(x), self.color)
+        return np.ascontiguousarray(self.interpolation.basis(values))
+
+    @cached_property
+    def _kernel_terms(self) -> NDArray[np.float64]:
+        """The kernel image of each term, where derivatives are the same everywhere: shape ``(k, h, w)``."""
+        zero = np.zeros(1)
+        k, grid = len(self._planes), self.grid
+        out = np.empty((k, self.height, self.width))
+        draw_pixel_grids(
+            self._planes,
+            np.eye(k),
+            grid.size,
+            grid.lanczos,
+            grid.series,
+            np.repeat(self.wcs.jacobians(zero, zero) / grid.scale, k, axis=0),
+            np.full(k, 0.5 * (self.width - 1)),
+            np.full(k, 0.5 * (self.height - 1)),
+            out,
+        )
+        return out
+
+    def _combine(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Kernel images where the grid lies on all stamps alike."""
+        basis = self._basis(x, y)
+        out = np.empty((len(x), self.height, self.width))
+        combine_images(self._kernel_terms, basis, out)
+        normalise(out)
         return out
 
 
