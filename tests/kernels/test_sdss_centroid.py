@@ -33,6 +33,7 @@ def run(
     check=False,
     limit=1.0,
     spans=None,
+    negative=False,
 ):
     kernel = k.gaussian_kernel(13, sigma) if kernel is None else kernel
     spans = np.zeros((0, 3), np.int32) if spans is None else np.array(spans, np.int32)
@@ -45,7 +46,7 @@ def run(
     )
     k.sdss_centroids(
         pixels, np.array([0, len(spans)]), spans, 0, 0, np.array([px], float), np.array([py], float),
-        kernel[None], np.array([sigma]), bin_max, peak_min, wfac, check, limit, x, y, xe, ye, flags,
+        kernel[None], np.array([sigma]), bin_max, peak_min, wfac, check, limit, np.array([negative]), x, y, xe, ye, flags,
     )  # fmt: skip
     return x[0], y[0], float(xe[0]), float(ye[0]), int(flags[0])
 
@@ -243,3 +244,16 @@ def test_peak_min():
 def test_invalid_psf():
     """Without a PSF width there is no measurement."""
     assert run(stars(48.0, 48.0), 48, 48, sigma=math.nan, kernel=k.gaussian_kernel(13, 1.8))[4] == k.FAILURE
+
+
+def test_holes():
+    """The minimum of a hole is where the maximum of a star is; its error differs in the quartic term."""
+    star = stars(48.2, 47.7, noise=1.0)
+    hole = star._replace(image=-star.image)
+    x, y, xe, ye, flags = run(star, 48, 48)
+    hx, hy, hxe, hye, hole_flags = run(hole, 48, 48, negative=True)
+    assert flags == hole_flags == 0
+    assert (x, y) == (hx, hy)
+    assert (hxe, hye) == pytest.approx((xe, ye), rel=0.02)
+    assert run(star, 48, 48, negative=True)[-1] & k.NOT_AT_MAXIMUM
+    assert run(hole, 48, 48)[-1] & k.NOT_AT_MAXIMUM

@@ -33,9 +33,9 @@ def gaussian(size, xx, yy, xy, x=None, y=None):
     return np.exp(-0.5 * (dx * dx * inverse[0, 0] + 2 * dx * dy * inverse[0, 1] + dy * dy * inverse[1, 1]))
 
 
-def measure(image, x, y, background=0.0, max_iter=100):
+def measure(image, x, y, background=0.0, max_iter=100, negative=False):
     out = np.empty(N_OUT)
-    flags = adaptive_moments(image, x, y, background, max_iter, 2.0, 1e-5, 1e-4, out)
+    flags = adaptive_moments(image, x, y, background, max_iter, 2.0, 1e-5, 1e-4, negative, out)
     return flags, out
 
 
@@ -193,3 +193,14 @@ def test_stack_equals_single():
         one_flags, one = measure(images[i], 10, 10)
         assert flags[i] == one_flags
         np.testing.assert_array_equal(out[i], one)
+
+
+def test_holes():
+    """A hole has the moments of the star that it is the negative of, and a negative amplitude; a star is no hole."""
+    image = (100 * gaussian(41, 4.0, 3.0, 0.5)).astype(np.float32)
+    star, hole = measure(image, 20.0, 20.0), measure(-image, 20.0, 20.0, negative=True)
+    assert star[0] == hole[0] == 0
+    star[1][OUT_AMPLITUDE] *= -1
+    np.testing.assert_array_equal(star[1], hole[1])
+    assert measure(image, 20.0, 20.0, negative=True)[0] & FAILURE
+    assert measure(-image, 20.0, 20.0)[0] & FAILURE

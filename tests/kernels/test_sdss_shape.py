@@ -93,7 +93,7 @@ def image_of(x, y, noise, seed=0):
     return (image + np.random.default_rng(seed).normal(0, noise, image.shape)).astype(np.float32)
 
 
-def measure(image, variance, x, y):
+def measure(image, variance, x, y, negative=False):
     out, flags = np.full((len(x), len(MOMENT_COLUMNS)), np.nan), np.full(len(x), -1)
     x, y = np.array(x, float), np.array(y, float)
     sdss_shapes(
@@ -106,6 +106,7 @@ def measure(image, variance, x, y):
         1e-5,
         1e-4,
         False,
+        np.full(len(x), negative),
         out,
         flags,
     )
@@ -118,7 +119,7 @@ def test_batch_equals_single():
     got, flags = measure(image, np.full_like(image, 4.0), x, y)
     for k in range(2):
         one = np.empty(N_OUT)
-        assert flags[k] == adaptive_moments(image, x[k], y[k], 0.0, 100, 2.0, 1e-5, 1e-4, one) == 0
+        assert flags[k] == adaptive_moments(image, x[k], y[k], 0.0, 100, 2.0, 1e-5, 1e-4, False, one) == 0
         xx, yy, xy = one[[OUT_XX, OUT_YY, OUT_XY]]
         scale = 2 * math.pi * math.sqrt(xx * yy - xy * xy)
         covariance = covariance_twin(one[OUT_AMPLITUDE], xx, yy, xy, 4.0)
@@ -159,3 +160,15 @@ def test_no_error_without_variance(variance):
     got, flags = measure(image, np.full_like(image, variance), [30.0], [25.0])
     assert flags[0] == 0
     assert np.isfinite(got["instFlux"][0]) and np.isnan(got["instFluxErr"][0]) and np.isnan(got["xxErr"][0])
+
+
+def test_holes():
+    """A hole's flux is negative, and so is the sign of its covariances with the moments turned; errors are the same."""
+    image = image_of([30.0], [25.0], 1.0)
+    variance = np.full_like(image, 25.0)
+    star, flags = measure(image, variance, [30.0], [25.0])
+    hole, hole_flags = measure(-image, variance, [30.0], [25.0], negative=True)
+    assert flags[0] == hole_flags[0] == 0
+    for name, value in star.items():
+        sign = -1 if name == "instFlux" or name.endswith("Cov") else 1
+        assert hole[name][0] == sign * value[0], name

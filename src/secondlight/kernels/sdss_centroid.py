@@ -170,9 +170,9 @@ def _error(
 
 @jit
 def _measure_block(
-    v: NDArray[np.float32], variance: NDArray[np.float32], sigma: float
+    v: NDArray[np.float32], variance: NDArray[np.float32], sigma: float, sign: np.float32
 ) -> tuple[int, float, float, float, float, float, float, float]:
-    """Measure the maximum of a smoothed 3x3 block.
+    """Measure the maximum of a smoothed 3x3 block, which is ``sign`` times the image.
 
     Returns flags, centre (x, y) relative to the middle pixel, its errors, the object's squared sizes along x
     and y, and the peak.
@@ -220,9 +220,10 @@ def _measure_block(
             if r != 1 or c != 1:
                 around += np.float64(variance[r, c])
     sky, source = np.float32(around / 8.0), variance[1, 1]
-    peak32, sigma32 = np.float32(peak), np.float32(sigma)
-    x_err = _error(sky, source, peak32, np.float32(sx), np.float32(d2x), sigma32, quartic_bad)
-    y_err = _error(sky, source, peak32, np.float32(sy), np.float32(d2y), sigma32, quartic_bad)
+    # errors take the image as it is: their quartic term is not the same for a hole
+    peak32, sigma32 = sign * np.float32(peak), np.float32(sigma)
+    x_err = _error(sky, source, peak32, sign * np.float32(sx), sign * np.float32(d2x), sigma32, quartic_bad)
+    y_err = _error(sky, source, peak32, sign * np.float32(sy), sign * np.float32(d2y), sigma32, quartic_bad)
     return 0, xc, yc, x_err, y_err, tau_x, tau_y, peak
 
 
@@ -254,6 +255,7 @@ def _centroid_one(
     bin_max: int,
     peak_min: float,
     width_factor: float,
+    negative: bool,
 ) -> tuple[int, float, float, float, float]:
     """Measure one object: flags, centre (x, y) in array coordinates, errors; NaN if it broke off."""
     nan = math.nan
@@ -263,6 +265,7 @@ def _centroid_one(
     bin_x = bin_y = 1
     x = y = x_err = y_err = nan
     kernel, sigma = psf_kernel, psf_sigma
+    sign = -1.0 if negative else 1.0
     size = 1
     while size <= bin_max:
         last = False
@@ -282,10 +285,12 @@ def _centroid_one(
         binned = np.empty((h + 4, w + 4), np.float32)
         n = float(bin_x * bin_y)
         _bin(pixels.image, x0, y0, bin_x, bin_y, n, binned)
-        _smooth(binned, kernel, norm, 1, 1.0, block)
+        _smooth(binned, kernel, norm, 1, sign, block)
         _bin(pixels.variance, x0, y0, bin_x, bin_y, n * n, binned)
         _smooth(binned, kernel, norm, 2, n * 4.0 * math.pi * sigma * sigma, block_variance)
-        bad, x, y, x_err, y_err, size_x, size_y, peak = _measure_block(block, block_variance, sigma)
+        bad, x, y, x_err, y_err, size_x, size_y, peak = _measure_block(
+            block, block_variance, sigma, np.float32(sign)
+        )
         if bad:
             return flags | bad | FAILURE, nan, nan, nan, nan
         if size > 1:
@@ -328,6 +333,7 @@ def sdss_centroids(
     width_factor: float,
     footprint_check: bool,
     max_distance: float,
+    negative: NDArray[np.bool_],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     x_err: NDArray[np.float32],
@@ -352,6 +358,8 @@ def sdss_centroids(
         Largest binning; smallest peak that is not binned; how much wider than the PSF an object must be to
         be binned; whether the centre must be in the footprint; how far from the peak it may be [pixel] (not
         limited if not positive).
+    negative
+        Shape ``(n,)``: which objects are holes in the background, whose minimum is looked for.
     x, y, x_err, y_err, flags
         Shape ``(n,)``: results, array coordinates. Where a centre cannot be measured it is the peak, and the
         errors are NaN.
@@ -369,7 +377,7 @@ def sdss_centroids(
             continue
         show(pixels, i)
         bits, xc, yc, dx, dy = _centroid_one(
-            pixels, ix, iy, kernels[i], sigmas[i], bin_max, peak_min, width_factor
+            pixels, ix, iy, kernels[i], sigmas[i], bin_max, peak_min, width_factor, negative[i]
         )
         flags[i] = bits
         if bits & (EDGE | NO_SECOND_DERIVATIVE | NOT_AT_MAXIMUM):

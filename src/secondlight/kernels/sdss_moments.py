@@ -143,6 +143,7 @@ def adaptive_moments(
     max_shift: float,
     tol1: float,
     tol2: float,
+    negative: bool,
     out: NDArray[np.float64],
 ) -> int:
     """Measure the adaptive moments of the object at one place.
@@ -161,6 +162,8 @@ def adaptive_moments(
         Distance on an axis between centre and weighted centroid above which SHIFT is set (2).
     tol1, tol2
         Convergence: changes of the ellipticity (1e-5) and of the size, relative (1e-4).
+    negative
+        Whether the object is a hole: its sums are then to be below zero, and so is its amplitude.
     out
         Shape ``(N_OUT,)``, filled at the places ``OUT_*`` [pixel, pixel^2]. What was not measured is NaN.
 
@@ -204,7 +207,10 @@ def adaptive_moments(
         w11, w12, w22 = v11, v12, v22
         if is_excessive(w11, w12, w22):
             return flags | FAILURE
-        if not weighted_sums(image, box, x_centre, y_centre, level, subpixel, w11, w12, w22, sums):
+        good = weighted_sums(image, box, x_centre, y_centre, level, subpixel, w11, w12, w22, sums)
+        if negative:
+            good = sums[0] < 0.0 and sums[3] < 0.0 and sums[5] < 0.0
+        if not good:
             flags |= UNWEIGHTED
             break
         amplitude = sums[0] / (math.pi / math.sqrt(w11 * w22 - w12 * w12))
@@ -250,7 +256,10 @@ def adaptive_moments(
         flags |= UNWEIGHTED
     if flags & UNWEIGHTED:
         amplitude = math.nan
-        if not weighted_sums(image, box, x_centre, y_centre, level, subpixel, 0.0, 0.0, 0.0, sums):
+        good = weighted_sums(image, box, x_centre, y_centre, level, subpixel, 0.0, 0.0, 0.0, sums)
+        if negative:
+            good = sums[0] < 0.0 and sums[3] < 0.0 and sums[5] < 0.0
+        if not good:
             flags = (flags & ~UNWEIGHTED) | UNWEIGHTED_BAD | FAILURE
             if sums[0] > 0.0:  # a point: the moments of one pixel
                 out[OUT_XX] = 1.0 / 12.0
@@ -291,4 +300,4 @@ def adaptive_moments_stack(
         Shape ``(n,)``, filled.
     """
     for i in range(images.shape[0]):
-        flags[i] = adaptive_moments(images[i], x, y, 0.0, 100, 2.0, 1e-5, 1e-4, out[i])
+        flags[i] = adaptive_moments(images[i], x, y, 0.0, 100, 2.0, 1e-5, 1e-4, False, out[i])

@@ -159,6 +159,7 @@ def sdss_shapes(
     tol1: float,
     tol2: float,
     rounded: bool,
+    negative: NDArray[np.bool_],
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
 ) -> None:
@@ -174,6 +175,8 @@ def sdss_shapes(
         As for `~secondlight.kernels.sdss_moments.adaptive_moments`.
     rounded
         Whether errors are those of `rounded_gaussian_errors`.
+    negative
+        Shape ``(n,)``: which sources are holes in the background.
     out
         Shape ``(n, len(MOMENT_COLUMNS))``: receives what `MOMENT_COLUMNS` names, as far as it exists.
     flags
@@ -185,7 +188,9 @@ def sdss_shapes(
     errors = np.empty(7)
     for k in range(len(x)):
         show(pixels, k)
-        flag = adaptive_moments(image, x[k], y[k], background, max_iter, max_shift, tol1, tol2, found)
+        flag = adaptive_moments(
+            image, x[k], y[k], background, max_iter, max_shift, tol1, tol2, negative[k], found
+        )
         xx, yy, xy, amplitude = found[OUT_XX], found[OUT_YY], found[OUT_XY], found[OUT_AMPLITUDE]
         out[k, 0] = xx
         out[k, 1] = yy

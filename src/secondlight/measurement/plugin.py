@@ -21,6 +21,7 @@ __all__ = [
     "FlagList",
     "Plugin",
     "PluginConfig",
+    "negative_sources",
 ]
 
 #: When plugins run (spec 07.1): what finds the centre, what needs it, what needs a shape as well.
@@ -200,3 +201,21 @@ class Plugin(ABC):
             Where to declare it.
         """
         schema.aliases[f"{self.name}_flag_badShape"] = schema.resolve("slot_Shape_flag")
+
+
+def negative_sources(batch: Batch) -> NDArray[np.bool_]:
+    """Tell which sources were detected as holes in the background; none if detection did not look for holes as well.
+
+    Parameters
+    ----------
+    batch
+        The sources.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(n,)``.
+    """
+    if "is_negative" not in batch.catalog:
+        return np.zeros(batch.n, np.bool_)
+    return np.asarray(batch["is_negative"], np.bool_)

@@ -10,7 +10,7 @@ from lsst.pex.config import Field
 from ..kernels import sdss_centroid as kernels
 from ..model.schema import Column, Schema
 from .batch import Batch
-from .plugin import CENTROID_ORDER, Flag, FlagList, Plugin, PluginConfig
+from .plugin import CENTROID_ORDER, Flag, FlagList, Plugin, PluginConfig, negative_sources
 from .registry import register
 
 __all__ = ["SdssCentroidConfig", "SdssCentroidPlugin"]
@@ -84,6 +84,7 @@ class SdssCentroidPlugin(Plugin):
             self.config.wfac,
             self.config.doFootprintCheck,
             self.config.maxDistToPeak,
+            negative_sources(batch),
             x,
             y,
             batch[f"{self.name}_xErr"],

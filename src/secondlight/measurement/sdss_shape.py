@@ -15,7 +15,7 @@ from ..kernels.sdss_moments import FAILURE, MAX_ITER, SHIFT, UNWEIGHTED, UNWEIGH
 from ..kernels.sdss_shape import MOMENT_COLUMNS, sdss_shapes
 from ..model.schema import Column, Schema
 from .batch import Batch
-from .plugin import SHAPE_ORDER, Flag, FlagList, Plugin, PluginConfig
+from .plugin import SHAPE_ORDER, Flag, FlagList, Plugin, PluginConfig, negative_sources
 from .registry import register
 
 __all__ = ["SdssShapeConfig", "SdssShapePlugin"]
@@ -101,6 +101,7 @@ class SdssShapePlugin(Plugin):
             config.tol1,
             config.tol2,
             config.reproduceReferenceDefects,
+            negative_sources(batch),
             found,
             bits,
         )
