@@ -1,6 +1,6 @@
 """Run many simulated scenes through the command line and check what must hold of any output.
 
-    python benchmarks/sweep.py [--work DIR] [--only TEXT] [--long] [--keep]
+    python benchmarks/sweep.py [--work DIR] [--only TEXT] [--seed N] [--long] [--keep]
 
 Each scene is simulated, run with one thread and with two, in the default configuration and in the reference's, and judged: exit
 status, silence, ids, footprints, unflagged NaN, equal bytes whatever the threads, fluxes and positions against the truth.
@@ -50,6 +50,11 @@ SCENES = (
     Scene("flat-ratio-snaps", "--size 700 600 --flat-ratio --snaps 2"),
     Scene("crowded", "--size 1000 800 --density 8"),
     Scene("crowded-snaps", "--size 800 600 --density 8 --snaps 2"),
+    Scene("crowded-3-border-snaps", "--size 700 900 --density 3 --no-data-border 30 --snaps 2"),
+    Scene("afw", "--size 700 600 --format afw --flat-ratio --no-data-border 20"),
+    Scene("g", "--size 800 600 --band g"),
+    Scene("i", "--size 800 600 --band i --density 3"),
+    Scene("z", "--size 800 600 --band z"),
     Scene("u", "--size 800 600 --band u"),
     Scene("y", "--size 800 600 --band y --density 3"),
     Scene("detector", "--size 4096 4004", long=True),
@@ -62,13 +67,17 @@ SCENES = (
 WAYS = {"default": [], "reference": ["--config-file", "reference"]}
 
 
-def simulate(scene: Scene, folder: Path) -> list[str]:
+def simulate(scene: Scene, folder: Path, seed: int) -> list[str]:
     """Make a scene; return the arguments of its run, without ``--out``."""
     done = subprocess.run(
-        [*COMMAND, "simulate", folder, *scene.options.split()], capture_output=True, text=True, check=True
+        [*COMMAND, "simulate", folder, *scene.options.split(), "--seed", str(seed)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     arguments = done.stdout.split()[2:]
-    return arguments[: arguments.index("--out")]
+    i = arguments.index("--out")
+    return arguments[:i] + arguments[i + 2 :]
 
 
 def run(arguments: list[str], out: Path, *more: str) -> list[str]:
@@ -133,6 +142,7 @@ def main() -> int:
         "--work", type=Path, help="folder for scenes and outputs; a temporary one if not given"
     )
     parser.add_argument("--only", default="", help="only scenes whose name holds this text")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the simulations")
     parser.add_argument("--long", action="store_true", help="whole detectors too")
     parser.add_argument("--keep", action="store_true", help="keep scenes and outputs")
     options = parser.parse_args()
@@ -143,7 +153,7 @@ def main() -> int:
             continue
         folder = work / scene.name
         shutil.rmtree(folder, ignore_errors=True)
-        arguments = simulate(scene, folder)
+        arguments = simulate(scene, folder, options.seed)
         for way, more in WAYS.items():
             one, two = folder / way, folder / f"{way}-2"
             found, text = run(arguments, one, *more), ""

@@ -188,6 +188,38 @@ def test_damaged_files_are_named_in_one_line(tmp_path: Path, kind: str, message:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".json"])
+def test_any_damage_is_read_over_or_told(tmp_path: Path, suffix: str) -> None:
+    """Bits turned, blocks and ends gone: never an error but ours, which names the file, and no crash of a library in C."""
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".fits":
+        write_visit_image(path, full_exposure((50, 40)))
+    else:
+        write_archive(to_visit_image(full_exposure((50, 40))), str(path))
+    data = path.read_bytes()
+    rng = np.random.default_rng(11)
+    refused = 0
+    for _ in range(60):
+        spoiled = bytearray(data)
+        at = int(rng.integers(len(data)))
+        match rng.integers(4):
+            case 0:
+                spoiled = spoiled[:at]
+            case 1:
+                spoiled[at] ^= 1 << int(rng.integers(8))
+            case 2:
+                spoiled[at : at + 300] = bytes(len(spoiled[at : at + 300]))
+            case _:
+                spoiled[at : at + 4] = b"7777"[: len(spoiled[at : at + 4])]
+        path.write_bytes(bytes(spoiled))
+        try:
+            read_visit_image(path)
+        except InputError as error:
+            assert path.name in str(error)
+            refused += 1
+    assert refused > 10
+
+
 def test_a_psf_that_cannot_be_drawn_names_the_file(tmp_path: Path) -> None:
     write_archive(to_visit_image(full_exposure((5, 6))), tmp_path / "a.json")
     tree = json.loads((tmp_path / "a.json").read_text())

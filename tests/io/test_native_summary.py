@@ -100,6 +100,37 @@ def test_other_files_are_refused_by_name(tmp_path):
             read_visit_summary(path)
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".json"])
+def test_damaged_files_are_read_or_refused(tmp_path, record, suffix):
+    """Bits turned, cards and blocks gone: never an error but ours, and the file is named."""
+    path = tmp_path / f"summary{suffix}"
+    write_visit_summary(path, VisitSummary([record]))
+    data = path.read_bytes()
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(60):
+        spoiled = bytearray(data)
+        at = int(rng.integers(len(data)))
+        match rng.integers(4):
+            case 0:
+                spoiled = spoiled[:at]
+            case 1:
+                spoiled[at] ^= 1 << int(rng.integers(8))
+            case 2:
+                spoiled[at : at + 700] = bytes(len(spoiled[at : at + 700]))
+            case _:
+                # the value of a card
+                at -= at % 80
+                spoiled[at + 10 : at + 20] = b"         7"
+        path.write_bytes(bytes(spoiled))
+        try:
+            read_visit_summary(path)
+        except InputError as error:
+            assert path.name in str(error)
+            refused += 1
+    assert refused > 10
+
+
 @needs_shared
 def test_holds_what_the_reference_wrote(tmp_path):
     from secondlight.io.afw.visit_summary import read_visit_summary as read_afw

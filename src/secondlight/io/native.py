@@ -48,6 +48,7 @@ from ..model.native_psf import from_tree
 from ..model.photo_calib import PhotoCalib
 from ..model.psf import BatchPsf
 from ..model.visit_image import from_visit_image, to_visit_image
+from .afw.stored_ast import check_dumps
 from .atomic import atomic_path
 from .tables import read_footprints, read_sources, write_footprints, write_sources
 from .tiles import TILE_ROWS, gzip_2_tiles
@@ -210,6 +211,7 @@ def read_visit_image(path: str | os.PathLike[str], *, psf: bool = True) -> Expos
         with kind.open_tree(BytesIO(content)) as (archive, tree, info):
             if not isinstance(tree, VisitImageSerializationModel):
                 raise InputError(f"holds a {info.schema_name}, not a visit image", path=path)
+            check_dumps(tree)
             tree.psf = _Drawable(from_tree(tree.psf, archive) if psf else None)
             visit_image: VisitImage = tree.deserialize(archive)
             exposure = from_visit_image(visit_image, psf=psf)

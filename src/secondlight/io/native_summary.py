@@ -23,7 +23,6 @@ from lsst.images.cameras import Detector, DetectorSerializationModel
 from lsst.images.fields import BaseField, FieldSerializationModel
 from lsst.images.psfs import GaussianPSFSerializationModel, PiffSerializationModel, PSFExSerializationModel
 from lsst.images.serialization import (
-    ArchiveReadError,
     ArchiveTree,
     InputArchive,
     OutputArchive,
@@ -38,6 +37,7 @@ from ..model.photo_calib import PhotoCalib
 from ..model.psf import BatchPsf
 from ..model.visit_image import storable_field
 from ..model.visit_info import VisitInfo
+from .afw.stored_ast import check_dumps
 
 __all__ = [
     "VisitRecord",
@@ -195,6 +195,7 @@ class VisitSummarySerializationModel[P: pydantic.BaseModel](ArchiveTree):
 
     def deserialize(self, archive: InputArchive[Any], **kwargs: Any) -> VisitSummary:
         """Return the summary; called by `lsst.images`."""
+        check_dumps(self)
         return VisitSummary(_record(model, archive) for model in self.records)
 
 
@@ -259,8 +260,9 @@ def read_photo_calib(path: str | Path) -> PhotoCalib:
 def _read[T](path: str | Path, cls: type[T], what: str) -> T:
     try:
         return read_archive(str(path), cls)
-    except (OSError, ValueError, TypeError, KeyError, ArchiveReadError) as error:
-        raise InputError(f"not a readable {what} ({' '.join(str(error).split())})", path=path) from error
+    except Exception as error:  # the libraries below raise all kinds for a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"not a readable {what} ({reason})", path=path) from error
 
 
 def _record_model(record: VisitRecord, archive: OutputArchive[Any]) -> VisitRecordSerializationModel[Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from .archive import Archive
 
-__all__ = ["dump_ast", "make_transform", "parse_ast", "read_mapping", "split_stored"]
+__all__ = ["check_dumps", "dump_ast", "make_transform", "parse_ast", "read_mapping", "split_stored"]
 
 #: One line of a dump: the begin, end or base class of an object, or an attribute.
 _LINE = re.compile(r"^ *(?:(Begin|End|IsA) ([A-Z]\w*)(?:\s+#.*)?\s*|([A-Z]\w*) =(?: (.*))?)$")
@@ -33,6 +33,9 @@ _NEEDED = {
     "WcsMap": ("Nin", "Type"),
 }
 _BASES = frozenset(("Object", "Mapping", "Frame", "Axis", "FrameSet", "SkyFrame", "CmpMap", "Map"))
+
+#: What begins so is a dump.
+_BEGIN = re.compile(r"\s*(?:#.*\n\s*)*Begin [A-Z]")
 
 _HEAD = re.compile(rb"^(\d+) (\w+)\s+(?:[01]\s+)?(?=Begin)")
 
@@ -82,6 +85,32 @@ def parse_ast(text: str) -> list[Any]:
     except starlink.Ast.AstError as error:
         raise ValueError(str(error).splitlines()[0]) from None
     return objects
+
+
+def check_dumps(tree: pydantic.BaseModel) -> None:
+    """Check every AST dump in a tree of `lsst.images`, which hands them to the library as they are.
+
+    Parameters
+    ----------
+    tree
+        The tree of a file.
+
+    Raises
+    ------
+    ValueError
+        Raised if one is damaged.
+    """
+    todo: list[Any] = [tree]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, pydantic.BaseModel):
+            todo += [value for _, value in item]
+        elif isinstance(item, dict):
+            todo += item.values()
+        elif isinstance(item, list | tuple):
+            todo += item
+        elif isinstance(item, str) and _BEGIN.match(item):
+            _check(item)
 
 
 def _check(text: str) -> None:
