@@ -28,6 +28,13 @@ def test_help_of_commands(name):
     assert ended.status == 0 and ended.out.startswith(f"Usage: secondlight {name}")
 
 
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "secondlight", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("secondlight ")
+
+
 def test_version():
     ended = secondlight("--version")
     assert ended.out.startswith("secondlight ")
