@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .hsm_moments import HSM_EMPTY, HSM_OK, elliptical_moments_within, nonzero_bounds
-from .local_background import quantile
+from .local_background import quantiles
 from .pixels import Pixels, show
 
 __all__ = [
@@ -77,12 +77,13 @@ def cut_sources(
     status
         Shape ``(n,)``: receives `~secondlight.kernels.hsm_moments.HSM_OK`, or why nothing is left.
     """
+    half = np.array([0.5])
     for k in range(len(sources)):
         i0, i1, j0, j1 = boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3]
         show(pixels, sources[k])
         stamp = stamp_of(stamps, offsets, boxes, k)
         good = np.empty(stamp.shape, np.bool_)
-        variances = np.empty(stamp.size, np.float32)
+        variances, work = np.empty(stamp.size, np.float32), np.empty(stamp.size, np.float32)
         n = 0
         for i in range(i0, i1):
             for j in range(j0, j1):
@@ -93,7 +94,9 @@ def cut_sources(
                     variances[n] = pixels.variance[i, j]
                     n += 1
         status[k] = HSM_OK if nonzero_bounds(stamp, good, bounds[k]) else HSM_EMPTY
-        sky_variance[k] = quantile(variances[:n], 0.5) if n > 0 else math.nan
+        sky_variance[k] = math.nan
+        if n > 0:
+            quantiles(variances[:n], half, work, sky_variance[k : k + 1])
 
 
 @jit

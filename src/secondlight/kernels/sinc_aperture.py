@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import j1
 
-from ._jit import jit
+from ._jit import jit, jit_sum
 from .lanczos import offset_image
 from .pixels import Pixels, show
 
@@ -101,6 +101,19 @@ def _outside(x: float, y: float, half_x: float, half_y: float, i0: int, i1: int,
     )
 
 
+@jit_sum
+def _weighted_row(
+    weights: NDArray[np.float32], image: NDArray[np.float32], variance: NDArray[np.float32]
+) -> tuple[float, float]:
+    """Sum pixels times weights, and variances times their squares."""
+    flux = noise = 0.0
+    for j in range(len(weights)):
+        c = np.float64(weights[j])
+        flux += c * np.float64(image[j])
+        noise += c * c * np.float64(variance[j])
+    return flux, noise
+
+
 @jit
 def sinc_flux(
     image: NDArray[np.float32],
@@ -152,7 +165,7 @@ def sinc_flux(
     if not (abs(x) < 1e9 and abs(y) < 1e9):
         return APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
     ix, iy = offset_image(coefficients, x, y, order, work[0], work[1])
-    shifted = work[0, margin : margin + width, margin : margin + width]
+    shifted = work[0]
     # first pixel of the weights, in the image's indices
     j_first = ix - width // 2 - x0
     i_first = iy - width // 2 - y0
@@ -163,26 +176,14 @@ def sinc_flux(
         flags = SINC_COEFFS_TRUNCATED
         if _outside(x - x0, y - y0, half_x, half_y, i0, i1, j0, j1):
             return flags | APERTURE_TRUNCATED
-    # float32, in the order of the reference's library: four lanes over whole quadruples of each row, then
-    # what is left of the rows. A sky source's flux is what remains of terms a thousand times larger.
-    lanes = np.zeros((2, 4), np.float32)
-    quads = (j1 - j0) // 4 * 4
+    flux = noise = 0.0
     for i in range(i0, i1):
-        c_row = shifted[i - i_first, j0 - j_first : j1 - j_first]
-        for j in range(0, quads, 4):
-            for k in range(4):
-                c = c_row[j + k]
-                lanes[0, k] += np.float32(c * image[i, j0 + j + k])
-                lanes[1, k] += np.float32(np.float32(c * c) * variance[i, j0 + j + k])
-    flux = np.float32(np.float32(lanes[0, 0] + lanes[0, 2]) + np.float32(lanes[0, 1] + lanes[0, 3]))
-    noise = np.float32(np.float32(lanes[1, 0] + lanes[1, 2]) + np.float32(lanes[1, 1] + lanes[1, 3]))
-    for i in range(i0, i1):
-        for j in range(j0 + quads, j1):
-            c = shifted[i - i_first, j - j_first]
-            flux = np.float32(flux + np.float32(c * image[i, j]))
-            noise = np.float32(noise + np.float32(np.float32(c * c) * variance[i, j]))
+        row = shifted[margin + i - i_first, margin + j0 - j_first : margin + j1 - j_first]
+        row_flux, row_noise = _weighted_row(row, image[i, j0:j1], variance[i, j0:j1])
+        flux += row_flux
+        noise += row_noise
     out[0] = flux
-    out[1] = np.float32(math.sqrt(noise)) if noise >= 0.0 else math.nan
+    out[1] = math.sqrt(noise) if noise >= 0.0 else math.nan
     return flags
 
 
@@ -232,29 +233,14 @@ def sinc_fluxes(
         )
 
 
-@jit
-def _span_sums(
-    image: NDArray[np.float32], variance: NDArray[np.float32], i: int, j0: int, j1: int
-) -> tuple[float, float]:
-    """Sum pixels ``[i, j0:j1]`` of image and variance, in four lanes that do not wait for one another."""
-    f0 = f1 = f2 = f3 = np.float64(0.0)
-    v0 = v1 = v2 = v3 = np.float64(0.0)
-    j = j0
-    while j + 4 <= j1:
-        f0 += image[i, j]
-        f1 += image[i, j + 1]
-        f2 += image[i, j + 2]
-        f3 += image[i, j + 3]
-        v0 += variance[i, j]
-        v1 += variance[i, j + 1]
-        v2 += variance[i, j + 2]
-        v3 += variance[i, j + 3]
-        j += 4
-    while j < j1:
-        f0 += image[i, j]
-        v0 += variance[i, j]
-        j += 1
-    return (f0 + f1) + (f2 + f3), (v0 + v1) + (v2 + v3)
+@jit_sum
+def _sums(image: NDArray[np.float32], variance: NDArray[np.float32]) -> tuple[float, float]:
+    """Sum pixels of a row of the image, and of the variance."""
+    flux = noise = 0.0
+    for j in range(len(image)):
+        flux += np.float64(image[j])
+        noise += np.float64(variance[j])
+    return flux, noise
 
 
 @jit
@@ -320,8 +306,8 @@ def circle_fluxes(
                 if j1 == j0:
                     # nothing covered yet: all of this row's span is left of nothing
                     j0 = j1 = right
-                flux_left, noise_left = _span_sums(image, variance, i, left, j0)
-                flux_right, noise_right = _span_sums(image, variance, i, j1, right)
+                flux_left, noise_left = _sums(image[i, left:j0], variance[i, left:j0])
+                flux_right, noise_right = _sums(image[i, j1:right], variance[i, j1:right])
                 rings[r, 0] += flux_left + flux_right
                 rings[r, 1] += noise_left + noise_right
                 j0, j1 = left, right

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .order_statistics import select
 from .pixels import Pixels
 
-__all__ = ["EMPTY", "FAILURE", "ellipse_row", "median_float32", "select", "variances"]
+__all__ = ["EMPTY", "FAILURE", "ellipse_row", "median_float32", "variances"]
 
 # flag bits
 FAILURE = 1
@@ -38,38 +39,6 @@ def ellipse_row(y: int, cx: float, cy: float, xx: float, yy: float, xy: float) -
         return 0, -1
     d = math.sqrt(d2)
     return math.ceil(cx + p * dy - d), math.floor(cx + p * dy + d)
-
-
-@jit
-def select(values: NDArray[np.float32], k: int) -> None:
-    """Reorder until ``values[k]`` is what it is in a sorted array, with none greater before it (Hoare's FIND).
-
-    Parameters
-    ----------
-    values
-        Shape ``(n,)``, no NaN; reordered.
-    k
-        The rank wanted, from 0.
-    """
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] < pivot:
-                i += 1
-            while values[j] > pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            high = j
-        elif k >= i:
-            low = i
-        else:
-            return
 
 
 @jit
