@@ -43,7 +43,7 @@ def build_config(files: Sequence[str] = (), values: Sequence[str] = ()) -> Repro
             config.load(str(path))
         except Exception as error:
             # an override file is the user's own Python: anything may be raised in it
-            raise UsageError(f"{name}: {type(error).__name__}: {error}") from error
+            raise UsageError(f"{name}: {type(error).__name__}: {_brief(error)}") from error
     for pair in values:
         key, equals, value = pair.partition("=")
         if not equals or not key:
@@ -52,12 +52,17 @@ def build_config(files: Sequence[str] = (), values: Sequence[str] = ()) -> Repro
             _assign(config, key.strip(), value.strip())
         except Exception as error:
             # as above: fields check values with code of their own
-            raise UsageError(f"--config {pair}: {error}") from error
+            raise UsageError(f"--config {pair}: {_brief(error)}") from error
     try:
         config.validate()
     except ValueError as error:
-        raise UsageError(f"configuration: {error}") from error
+        raise UsageError(f"configuration: {_brief(error)}") from error
     return config
+
+
+def _brief(error: Exception) -> str:
+    """What is wrong, without where in the source the field is defined, which `lsst.pex.config` adds."""
+    return " ".join(str(error).split()).split(" For more information see the Field definition")[0]
 
 
 def _assign(config: Any, key: str, text: str) -> None:

@@ -170,6 +170,7 @@ def run_files(
     if release_id is not None:
         config.id_generator.release_id = release_id
     outputs = (*_OUTPUTS[output_format], *([STANDARDIZED] if standardize else []))
+    _check_options(inputs, config)
     existing = [name for name in outputs if (out / name).exists()]
     if existing and not overwrite:
         raise UsageError(f"{out / existing[0]} exists: give another --out, or --overwrite to replace it")
@@ -201,6 +202,7 @@ def run_files(
             if keep_partial and result.exposure is not None:
                 seconds |= result.seconds
                 _write_partial(out, result, error, config, inputs, seconds, output_format)
+            error.args = (f"{inputs.exposures[0]}: {error}",)
             raise
         seconds |= result.seconds
         start = time.perf_counter()
@@ -294,7 +296,16 @@ def read_inputs(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, 
         exposure.detector = exposure.detector or record.detector
     background = BackgroundList()
     for path in inputs.backgrounds:
-        background.extend(read_background(path))
+        models = read_background(path)
+        for model in models:
+            _check_shape("background", path, model.bbox.shape, exposures[0])
+        background.extend(models)
+    preliminary_mask = _optional(read_mask, inputs.preliminary_mask)
+    if preliminary_mask is not None:
+        _check_shape("preliminary mask", inputs.preliminary_mask, preliminary_mask.array.shape, exposures[0])
+    ratio = _optional(_read_ratio, inputs.background_ratio)
+    if ratio is not None:
+        _check_shape("background ratio", inputs.background_ratio, ratio.shape, exposures[0])
     visit_info = exposures[0].visit_info
     return {
         "exposures": exposures,
@@ -310,9 +321,25 @@ def read_inputs(inputs: Inputs, config: ReprocessVisitImageConfig) -> dict[str, 
         ),
         "initial_photo_calib": _optional(read_photo_calib, inputs.initial_photo_calib),
         "calib_sources": _optional(_read_table, inputs.calib_sources),
-        "background_to_photometric_ratio": _optional(_read_ratio, inputs.background_ratio),
-        "preliminary_mask": _optional(read_mask, inputs.preliminary_mask),
+        "background_to_photometric_ratio": ratio,
+        "preliminary_mask": preliminary_mask,
     }
+
+
+def _check_options(inputs: Inputs, config: ReprocessVisitImageConfig) -> None:
+    """Refuse a configuration that needs an input which is not given."""
+    for name, path, option in (
+        ("do_apply_flat_background_ratio", inputs.background_ratio, "--background-ratio"),
+        ("remove_initial_photo_calib", inputs.initial_photo_calib, "--initial-photo-calib"),
+    ):
+        if getattr(config, name) and path is None:
+            raise UsageError(f"{name} is set, which needs {option}")
+
+
+def _check_shape(what: str, path: Path | None, shape: tuple[int, ...], exposure: Exposure) -> None:
+    """Refuse an image that does not cover the exposure."""
+    if shape != exposure.image.shape:
+        raise InputError(f"the {what} has shape {tuple(shape)}, the exposure {exposure.image.shape}", path=path)
 
 
 def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:

@@ -33,6 +33,7 @@ def refused(arguments, status, *words):
     assert len(lines) == 1, ended.err
     for word in words:
         assert word in lines[0]
+    print(f"{status}: {lines[0]}")  # docs/errors.md quotes these: pytest -rP shows them
     out = arguments[arguments.index("--out") + 1]
     assert not out.exists() or not list(out.iterdir())
 
@@ -66,13 +67,29 @@ def test_not_an_exposure(arguments):
 
 def test_mask_of_another_shape(arguments):
     mask = reference("sdss_r", "inputs", "preliminary_visit_mask.fits")
-    refused(replaced(arguments, "--preliminary-mask", mask), 3, "preliminary mask", "(1361, 2048)")
+    refused(replaced(arguments, "--preliminary-mask", mask), 3, mask.name, "preliminary mask", "(1361, 2048)")
 
 
 def test_background_of_another_shape(arguments):
     i = arguments.index("--background")
     other = reference("sdss_r", "inputs", "background_1.fits")
-    refused([*arguments[:i], "--background", other], 3, "background", "(1361, 2048)")
+    refused([*arguments[:i], "--background", other], 3, other.name, "(1361, 2048)")
+
+
+def test_ratio_of_another_shape(arguments):
+    other = reference("sdss_r", "inputs", "preliminary_visit_mask.fits")
+    refused([*arguments, "--background-ratio", other], 3, other.name)
+
+
+@pytest.mark.parametrize(
+    ("field", "option"),
+    [
+        ("do_apply_flat_background_ratio", "--background-ratio"),
+        ("remove_initial_photo_calib", "--initial-photo-calib"),
+    ],
+)
+def test_configuration_that_needs_an_input(arguments, field, option):
+    refused([*arguments, "--config", f"{field}=True"], 2, field, option)
 
 
 def test_planes_of_different_shapes(arguments):
@@ -84,13 +101,13 @@ def test_planes_of_different_shapes(arguments):
 def test_all_nan(arguments):
     with fits.open(arguments[0], mode="update") as hdus:
         hdus["IMAGE"].data[:] = np.nan
-    refused(arguments, 4, "finite")
+    refused(arguments, 4, EXPOSURE, "finite")
 
 
 def test_everything_masked(arguments):
     with fits.open(arguments[0], mode="update") as hdus:
         hdus["MASK"].data[:] |= 1 << hdus["MASK"].header["MP_NO_DATA"]
-    refused(arguments, 4, "masked")
+    refused(arguments, 4, EXPOSURE, "masked")
 
 
 def test_detector_absent_from_the_summary(arguments):
@@ -139,6 +156,7 @@ def test_partial_output_is_kept_on_request(arguments):
     ended = secondlight(
         "run", *arguments, "--quiet", "--keep-partial", "--config", "repair.cosmicray.nCrPixelMax=10"
     )
+    print(f"{ended.status}: {ended.err.strip()}")
     assert ended.status == 4
     assert sorted(p.name for p in out.iterdir()) == ["metadata.json", "pvi.fits"]
     assert "cosmic" in (out / "metadata.json").read_text()
@@ -156,6 +174,12 @@ def test_partial_output_is_kept_on_request(arguments):
 )
 def test_wrong_configuration(arguments, extra, words):
     refused([*arguments, *extra], 2, *words)
+
+
+def test_only_what_is_wrong_with_a_value(arguments):
+    """Nothing of where the field is defined."""
+    ended = secondlight("run", *arguments, "--config", "detection.thresholdValue=high")
+    assert "definition" not in ended.err and len(ended.err) < 250
 
 
 def test_override_file_that_raises(arguments, tmp_path):
