@@ -177,24 +177,23 @@ def run_files(
     observer = on_stage or (lambda _name: None)
 
     seconds: dict[str, float] = {}
-    start = time.perf_counter()
-    observer("read")
-    arguments = read_inputs(inputs, config)
-    if output_format != "native":
-        # what cannot be written is found out now, not when all is done
-        archive = ArchiveWriter()
-        save_psf(archive, arguments["psf"])
-        save_ap_corr_map(archive, arguments["ap_corr"])
-    if output_format != "afw" and arguments["exposures"][0].detector is None:
-        raise InputError(
-            "neither the exposure nor the visit summary describes the detector, which an image of lsst.images must "
-            "have (with --format afw it need not)",
-            path=inputs.exposures[0],
-        )
-    seconds["read"] = time.perf_counter() - start
-
     result = Struct()
     with thread_pool.use(threads):
+        start = time.perf_counter()
+        observer("read")
+        arguments = read_inputs(inputs, config)
+        if output_format != "native":
+            # what cannot be written is found out now, not when all is done
+            archive = ArchiveWriter()
+            save_psf(archive, arguments["psf"])
+            save_ap_corr_map(archive, arguments["ap_corr"])
+        if output_format != "afw" and arguments["exposures"][0].detector is None:
+            raise InputError(
+                "neither the exposure nor the visit summary describes the detector, which an image of lsst.images "
+                "must have (with --format afw it need not)",
+                path=inputs.exposures[0],
+            )
+        seconds["read"] = time.perf_counter() - start
         task = ReprocessVisitImageTask(config, on_stage=observer)
         try:
             task.run(**arguments, result=result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import sys
@@ -70,6 +71,8 @@ def main(args: Sequence[str] | None = None) -> None:
         Arguments without the program's name; those of this process if not given.
     """
     arguments = list(sys.argv[1:] if args is None else args)
+    # imports and compilation make millions of objects that stay: looking for garbage among them ever so often is in vain
+    gc.set_threshold(50_000, 20, 50)
     # what the tasks warn of; nothing if someone has set up logging already
     logging.basicConfig(level=logging.WARNING, format="secondlight: %(levelname)s: %(message)s")
     try:

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy.io import fits
-from lsst.images import VisitImage, VisitImageSerializationModel
+from lsst.images import Mask, MaskSchema, VisitImage, VisitImageSerializationModel
 from lsst.images.fits import (
     FitsCompressionAlgorithm,
     FitsCompressionOptions,
@@ -40,6 +40,7 @@ from lsst.images.json import JsonInputArchive
 from lsst.images.serialization import ButlerInfo, InputArchive
 from numpy.typing import NDArray
 
+from .. import threads
 from ..errors import InputError
 from ..model.background import BackgroundModel
 from ..model.exposure import Exposure
@@ -141,6 +142,10 @@ def write_compressed(
     """
     options: dict[str, FitsCompressionOptions | None] = {"mask": _RICE}
     opaque = FitsOpaqueMetadata()
+    mask = _without_gaps(visit_image.mask)
+    if mask is not None:
+        opaque.precompressed["MASK"] = _gzip_2(mask)
+        del mask
     for name, plane in (("image", visit_image.image), ("variance", visit_image.variance)):
         if compression == "gzip":
             opaque.precompressed[name.upper()] = _gzip_2(plane.array)
@@ -156,7 +161,29 @@ def write_compressed(
         archive.add_tree(archive.serialize_root(visit_image, butler_info=butler_info))
 
 
-def _gzip_2(plane: NDArray[np.float32]) -> PrecompressedImage:
+def _without_gaps(mask: Mask) -> NDArray[np.int32] | None:
+    """Return a mask as `lsst.images` stores it, its planes numbered without gaps; `None` if one image does not hold them."""
+    places = [place for place, plane in enumerate(mask.schema) if plane is not None]
+    octets = mask.array
+    if not 0 < len(places) <= MaskSchema.bits_per_element(np.int32) or octets.dtype != np.uint8:
+        return None
+    # planes whose numbers change by as much move together, byte by byte
+    moving: dict[tuple[int, int], int] = {}
+    for new, old in enumerate(places):
+        byte, bit = divmod(old, 8)
+        moving[byte, new - bit] = moving.get((byte, new - bit), 0) | 1 << bit
+    pixels = np.zeros(octets.shape[:2], np.int32)
+
+    def work(start: int, stop: int) -> None:
+        for (byte, by), bits in moving.items():
+            some = (octets[start:stop, :, byte] & np.uint8(bits)).astype(np.int32)
+            pixels[start:stop] |= some << by if by >= 0 else some >> -by
+
+    threads.map_chunks(work, len(pixels), TILE_ROWS)
+    return pixels
+
+
+def _gzip_2(plane: NDArray[Any]) -> PrecompressedImage:
     """Compress a plane in parallel, in the form in which `lsst.images` takes it."""
     height, width = plane.shape
     # descriptors of 64 bits: the heap of a plane may pass 2 GiB
@@ -165,16 +192,17 @@ def _gzip_2(plane: NDArray[np.float32]) -> PrecompressedImage:
     header = fits.Header(
         [
             ("ZIMAGE", True),
-            ("ZBITPIX", -32),
+            ("ZBITPIX", -32 if plane.dtype.kind == "f" else 32),
             ("ZNAXIS", 2),
             ("ZNAXIS1", width),
             ("ZNAXIS2", height),
             ("ZTILE1", width),
             ("ZTILE2", TILE_ROWS),
             ("ZCMPTYPE", "GZIP_2"),
-            ("ZQUANTIZ", "NONE"),
         ]
     )
+    if plane.dtype.kind == "f":
+        header["ZQUANTIZ"] = "NONE"
     return PrecompressedImage(header, table.data)
 
 

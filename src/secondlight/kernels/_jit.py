@@ -7,9 +7,9 @@ modules it imports, so that what is found is what would be compiled.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,10 @@ __all__ = ["cache_directory", "jit", "jit_sum"]
 _KERNELS = Path(__file__).parent
 _PACKAGE = __name__.rpartition(".")[0]
 _CACHE = "secondlight-kernels"
+
+#: An import from a module; a parser of Python would take longer than all else that importing the kernels does.
+_FROM_IMPORT = re.compile(r"^[ \t]*from[ \t]+(\.*)([\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
 
 
 def cache_directory() -> Path:
@@ -61,12 +65,14 @@ def jit_sum[F: Callable[..., object]](function: F) -> F:
 
 
 def _compiled[F: Callable[..., object]](function: F, **options: Any) -> F:
-    keep = not os.environ.get("SECONDLIGHT_NO_CACHE")
+    options |= {"cache": not os.environ.get("SECONDLIGHT_NO_CACHE"), "nogil": True, "error_model": "numpy"}
+    # no kernel is passed to C, and the wrapper for that would hold a second copy of it to compile
+    options["no_cfunc_wrapper"] = True
     # Numba reads the folder when it decorates, and falls back to others if it cannot write there
     settings: Any = numba.core.config
     numbas, settings.CACHE_DIR = settings.CACHE_DIR, str(_folder(function.__module__))
     try:
-        return cast(F, numba.njit(function, cache=keep, nogil=True, error_model="numpy", **options))
+        return cast(F, numba.njit(function, **options))
     finally:
         settings.CACHE_DIR = numbas
 
@@ -85,22 +91,24 @@ def _sources(module: str) -> set[Path]:
     waiting = [_path(module)]
     while waiting:
         path = waiting.pop()
-        if path is None or path in found:
-            continue
-        found.add(path)
-        package = _PACKAGE + "".join(f".{p}" for p in path.relative_to(_KERNELS).parts[:-1])
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            if isinstance(node, ast.ImportFrom):
-                base = (
-                    ".".join(package.split(".")[: len(package.split(".")) - node.level + 1])
-                    if node.level
-                    else ""
-                )
-                name = ".".join(p for p in (base, node.module) if p)
-                waiting += [_path(name), *(_path(f"{name}.{a.name}") for a in node.names)]
+        if path is not None and path not in found:
+            found.add(path)
+            waiting += _imported(path)
     return found
 
 
+@cache
+def _imported(path: Path) -> set[Path]:
+    """The files of the kernel modules that one of them imports."""
+    package = [*_PACKAGE.split("."), *path.relative_to(_KERNELS).parts[:-1]]
+    found: set[Path | None] = set()
+    for dots, module, names in _FROM_IMPORT.findall(path.read_text(encoding="utf-8")):
+        base = ".".join([*(package[: len(package) - len(dots) + 1] if dots else []), *filter(None, [module])])
+        found |= {_path(base), *(_path(f"{base}.{name}") for name in _WORD.findall(names))}
+    return {path for path in found if path is not None}
+
+
+@cache
 def _path(module: str) -> Path | None:
     """The file of a module of this package; `None` for any other."""
     if module != _PACKAGE and not module.startswith(_PACKAGE + "."):

@@ -7,6 +7,7 @@ end early and keeps table bytes within reach of `table.Table`, which astropy wou
 from __future__ import annotations
 
 import gzip
+import re
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..tiles import gunzip_tiles
 
 __all__ = ["FitsFile", "Hdu", "Header"]
 
@@ -27,6 +29,8 @@ _BLOCK = 2880
 _COMMENTARY = frozenset(("", "COMMENT", "HISTORY", "CONTINUE"))
 _END = b"END" + b" " * 77
 _DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+#: The form of a column of byte arrays in the heap: P has descriptors of 32 bits, Q of 64.
+_DESCRIPTOR = re.compile(r"^[01]?([PQ])B(?:\(\d+\))?$")
 #: A primary HDU without data, to stand before an extension that astropy shall decompress.
 _EMPTY_PRIMARY = fits.PrimaryHDU().header.tostring().encode("ascii")
 
@@ -253,6 +257,9 @@ class FitsFile:
         return pixels
 
     def _decompress(self, hdu: Hdu) -> NDArray[Any]:
+        pixels = self._gunzip(hdu)
+        if pixels is not None:
+            return pixels
         stop = hdu.data_start + -(-hdu.size // _BLOCK) * _BLOCK
         whole = _EMPTY_PRIMARY + self._bytes[hdu.start : stop].tobytes()
         whole += b"\0" * (-len(whole) % _BLOCK)
@@ -266,6 +273,42 @@ class FitsFile:
                 f"the tiles cannot be decompressed ({error})", path=self.path, part=hdu.label
             ) from None
         return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+    def _gunzip(self, hdu: Hdu) -> NDArray[Any] | None:
+        """Decompress what this package and the survey's pipelines write, in threads; `None` if it is anything else.
+
+        That is: four-byte numbers without scaling in tiles of whole rows, GZIP_1 or GZIP_2. What is damaged is also left
+        to astropy, which knows why.
+        """
+        header = hdu.header
+        shape = int(header.get("ZNAXIS2", 0)), int(header.get("ZNAXIS1", 0))
+        descriptor = _DESCRIPTOR.match(str(header.get("TFORM1", "")))
+        dtype = {-32: np.dtype(np.float32), 32: np.dtype(np.int32)}.get(header.get("ZBITPIX", 0))
+        rows = header.get("ZTILE2", 1)
+        plain = (
+            descriptor is not None
+            and dtype is not None
+            and header.get("ZCMPTYPE") in ("GZIP_1", "GZIP_2")
+            and header.get("ZQUANTIZ", "NONE") == "NONE"
+            and header.get("TFIELDS") == 1
+            and header.get("TTYPE1") == "COMPRESSED_DATA"
+            and header.get("ZTILE1", shape[1]) == shape[1]
+            and isinstance(rows, int)
+            and rows > 0
+            and not any(key in header for key in ("BZERO", "BSCALE", "ZZERO", "ZSCALE", "ZBLANK", "BLANK"))
+        )
+        if not plain:
+            return None
+        assert descriptor is not None and dtype is not None  # as found just above
+        data = self.data(hdu)
+        kind = np.dtype(">i4" if descriptor[1] == "P" else ">i8")
+        count = int(header["NAXIS2"])
+        if int(header["NAXIS1"]) != 2 * kind.itemsize:
+            return None
+        heap = int(header.get("THEAP", int(header["NAXIS1"]) * count))
+        places = data[: 2 * kind.itemsize * count].view(kind).reshape(count, 2).astype(np.int64)
+        tiles = [data[heap + start : heap + start + size] for size, start in places]
+        return gunzip_tiles(tiles, shape, rows, dtype, shuffled=header["ZCMPTYPE"] == "GZIP_2")
 
 
 def _load(path: Path) -> NDArray[np.uint8]:

@@ -78,7 +78,7 @@ def mask_plane(file: FitsFile, hdu: Hdu) -> tuple[NDArray[np.int32], MaskPlanes]
             if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 32:
                 raise InputError(f"card {key} = {value!r} is no bit number", path=file.path, part=hdu.label)
             planes[key[3:].upper()] = value
-    return pixels.astype(np.int32), planes or MaskPlanes()
+    return pixels.astype(np.int32, copy=False), planes or MaskPlanes()
 
 
 def find_plane(file: FitsFile, kind: str) -> Hdu | None:
