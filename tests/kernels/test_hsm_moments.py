@@ -20,6 +20,8 @@ from secondlight.kernels.hsm_moments import (
     hsm_stack_moments,
     round_moments,
 )
+from secondlight.kernels.hsm_slow_sums import slow_weighted_sums
+from secondlight.kernels.hsm_sums import weighted_sums
 from secondlight.kernels.pixels import Pixels
 
 
@@ -35,7 +37,7 @@ def elliptical(image, x, y, sigma, good=None):
     good = np.ones(image.shape, bool) if good is None else good
     # uncompiled, NumPy warns of what the kernel reports by its status
     with np.errstate(all="ignore"):
-        return elliptical_moments(image.copy(), good, x, y, sigma**2, 0.0, sigma**2, True, out), out
+        return elliptical_moments(image.copy(), good, 1, 1, x, y, sigma**2, 0.0, sigma**2, True, out), out
 
 
 def round_(image, x, y, sigma, good=None):
@@ -317,3 +319,42 @@ def test_stack_equals_single():
         moments = single_precision(*distortion(*one[2:5]))
         np.testing.assert_allclose(out[k], [one[0], one[1], *moments, 2 * one[5]], rtol=1e-14)
         np.testing.assert_allclose(moments, one[[2, 4, 3]], rtol=1e-6)
+
+
+def test_slow_sums_are_the_fast_ones():
+    rng = np.random.default_rng(5)
+    stamp = rng.normal(size=(40, 50)) + gaussian((40, 50), 25.0, 18.0, 9.0, 4.0, 2.0)
+    bounds = np.array([2, 38, 3, 50])
+    fast, slow = np.empty(6), np.empty(6)
+    weight = (9.3, 1.9, 4.2)
+    assert weighted_sums(stamp, bounds, 25.2, 18.1, *weight, np.empty((4, 40)), fast) == HSM_OK
+    assert slow_weighted_sums(stamp, bounds, 100, 200, 125.2, 218.1, *weight, slow) == HSM_OK
+    np.testing.assert_allclose(slow, fast, rtol=1e-9, atol=1e-9)
+    for bad in ((1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)):
+        assert slow_weighted_sums(stamp, bounds, 0, 0, 25.2, 18.1, *bad, slow) == HSM_SINGULAR
+    assert slow_weighted_sums(stamp, bounds, 0, 0, 25.2, 90.0, 1.0, 0.0, 1.0, slow) == HSM_EMPTY
+
+
+def test_iterations_that_circle_end_where_galsims_do():
+    """Signal-to-noise of 4: whether and where an iteration of more than 100 steps ends is a matter of last digits, which are equal."""
+    galsim = pytest.importorskip("galsim")
+    circling = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        image = rng.normal(size=(25, 25)) + gaussian((25, 25), 12, 12, 4.0, 4.0, 0.0, 30.0)
+        good = rng.random(image.shape) > 0.1
+        found = galsim.hsm.FindAdaptiveMom(
+            galsim.ImageD(image),
+            weight=galsim.ImageI(good.astype(np.int32)),
+            guess_sig=4.0,
+            precision=1e-6,
+            guess_centroid=galsim.PositionD(13.0, 13.0),
+            strict=False,
+        )
+        status, out = elliptical(image, 12.0, 12.0, 4.0, good)
+        assert (status == HSM_OK) == (found.error_message == ""), seed
+        if status == HSM_OK and out[7] > 100:
+            circling += 1
+            assert out[7] == found.moments_n_iter
+            assert (out[0] + 1, out[1] + 1) == (found.moments_centroid.x, found.moments_centroid.y)
+    assert circling > 0

@@ -38,7 +38,7 @@ def test_twin(is_round, noise_variance):
     variance = PIXELS.variance[region].astype(float) if noise_variance < 0 else noise_variance
     stamp = 3000 * PSF[0] + np.sqrt(variance) * AfwRandom(12345).gaussian(225).reshape(15, 15)
     expected = np.full(6, np.nan)
-    measure_moments(stamp, PIXELS.mask[region] & 2 == 0, 7.0, 7.0, 2.0, is_round, expected)
+    measure_moments(stamp, PIXELS.mask[region] & 2 == 0, 1, 1, 7.0, 7.0, 2.0, is_round, expected)
     found, status = measure(9, 4, 3000.0, 12345, noise_variance, is_round=is_round)
     assert status == HSM_OK
     np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .hsm_slow_sums import slow_weighted_sums
 from .hsm_sums import (
     HSM_DIVERGED,
     HSM_EMPTY,
@@ -41,6 +42,9 @@ __all__ = [
 # The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
 _CONVERGED = 1e-6  # largest change of a parameter, in units of the weight's size, that ends the iteration
 _MAX_ITERATIONS = 400
+#: An iteration that takes longer than this goes round in circles, between weights that hold a few pixels more or less,
+#: until it happens to end. Where it does is a matter of last digits: it is done again with GalSim's own.
+_PATIENCE = 100
 _MAX_STEP = 0.25  # no step is longer than this: keeps the first iterations from overshooting
 _MAX_MOMENT = 8000.0  # pixel²; a weight this wide has lost the object
 _MAX_SHIFT = 15.0  # pixel; likewise
@@ -48,6 +52,10 @@ _MIN_MOMENT = 1e-8  # pixel²
 _ROUND_CUT = (
     9.5  # half-width in sigma within which the round weight is summed: exp(-9.5²/2) is below rounding
 )
+
+
+#: Status of an iteration that takes too long.
+_OUT_OF_PATIENCE = -1
 
 
 @jit
@@ -103,6 +111,8 @@ def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: 
 def elliptical_moments(
     stamp: NDArray[np.float64],
     good: NDArray[np.bool_],
+    first_x: int,
+    first_y: int,
     x: float,
     y: float,
     mxx: float,
@@ -119,6 +129,8 @@ def elliptical_moments(
         Shape ``(h, w)``. Bad pixels are set to zero in place.
     good
         Shape ``(h, w)``: pixels to use.
+    first_x, first_y
+        Where the stamp begins in the image that it is a part of (1 if it is made up, as in GalSim): makes last digits.
     x, y
         First guess of the centre [pixel] in the stamp's own indices.
     mxx, mxy, myy
@@ -137,13 +149,15 @@ def elliptical_moments(
     bounds = np.empty(4, np.int64)
     if not nonzero_bounds(stamp, good, bounds):
         return HSM_EMPTY
-    return elliptical_moments_within(stamp, bounds, x, y, mxx, mxy, myy, with_fourth, out)
+    return elliptical_moments_within(stamp, bounds, first_x, first_y, x, y, mxx, mxy, myy, with_fourth, out)
 
 
 @jit
 def elliptical_moments_within(
     stamp: NDArray[np.float64],
     bounds: NDArray[np.int64],
+    first_x: int,
+    first_y: int,
     x: float,
     y: float,
     mxx: float,
@@ -160,6 +174,8 @@ def elliptical_moments_within(
         Shape ``(h, w)``.
     bounds
         Row start and stop, column start and stop of the part.
+    first_x, first_y
+        As in `elliptical_moments`.
     x, y
         First guess of the centre [pixel] in the stamp's own indices.
     mxx, mxy, myy
@@ -174,7 +190,35 @@ def elliptical_moments_within(
     int
         `HSM_OK`, or why there is no result.
     """
+    status = _iterate(stamp, bounds, False, _PATIENCE, 0, 0, x, y, mxx, mxy, myy, with_fourth, out)
+    if status == _OUT_OF_PATIENCE:
+        status = _iterate(
+            stamp, bounds, True, _MAX_ITERATIONS, first_x, first_y, x, y, mxx, mxy, myy, with_fourth, out
+        )
+    return HSM_NOT_CONVERGED if status == _OUT_OF_PATIENCE else status
+
+
+@jit
+def _iterate(
+    stamp: NDArray[np.float64],
+    bounds: NDArray[np.int64],
+    slow: bool,
+    max_iterations: int,
+    first_x: int,
+    first_y: int,
+    x: float,
+    y: float,
+    mxx: float,
+    mxy: float,
+    myy: float,
+    with_fourth: bool,
+    out: NDArray[np.float64],
+) -> int:
+    """Match the weight, with sums of either kind; the slow ones in the image's coordinates."""
     sums, rows = np.empty(6), np.empty((4, stamp.shape[0]))
+    if slow:
+        x += first_x
+        y += first_y
     x_start, y_start = x, y
     # the weight of the last iteration
     last_x, last_y, last_xx, last_xy, last_yy = x, y, mxx, mxy, myy
@@ -183,7 +227,10 @@ def elliptical_moments_within(
     change = 1.0
     while change > _CONVERGED:
         last_x, last_y, last_xx, last_xy, last_yy = x, y, mxx, mxy, myy
-        status = weighted_sums(stamp, bounds, x, y, mxx, mxy, myy, rows, sums)
+        if slow:
+            status = slow_weighted_sums(stamp, bounds, first_x, first_y, x, y, mxx, mxy, myy, sums)
+        else:
+            status = weighted_sums(stamp, bounds, x, y, mxx, mxy, myy, rows, sums)
         if status != HSM_OK:
             return status
         two_psi = math.atan2(2.0 * mxy, mxx - myy)
@@ -219,8 +266,10 @@ def elliptical_moments_within(
         ):
             return HSM_DIVERGED
         iterations += 1
-        if iterations > _MAX_ITERATIONS:
-            return HSM_NOT_CONVERGED
+        if iterations > max_iterations:
+            return _OUT_OF_PATIENCE
+    if slow:
+        x, y, last_x, last_y = x - first_x, y - first_y, last_x - first_x, last_y - first_y
     out[0] = x
     out[1] = y
     out[2] = mxx
@@ -373,6 +422,8 @@ def _to_second_moments(sigma: float, e1: float, e2: float, out: NDArray[np.float
 def measure_moments(
     stamp: NDArray[np.float64],
     good: NDArray[np.bool_],
+    first_x: int,
+    first_y: int,
     x: float,
     y: float,
     sigma: float,
@@ -387,6 +438,8 @@ def measure_moments(
         Shape ``(h, w)``. Bad pixels are set to zero in place.
     good
         Shape ``(h, w)``: pixels to use.
+    first_x, first_y
+        Where the stamp begins in the image that it is a part of (1 if it is made up, as in GalSim): makes last digits.
     x, y
         First guess of the centre [pixel] in the stamp's own indices.
     sigma
@@ -406,7 +459,8 @@ def measure_moments(
     if is_round:
         status = round_moments(stamp, good, x, y, sigma, found)
     else:
-        status = elliptical_moments(stamp, good, x, y, sigma * sigma, 0.0, sigma * sigma, False, found)
+        m = sigma * sigma
+        status = elliptical_moments(stamp, good, first_x, first_y, x, y, m, 0.0, m, False, found)
     if status != HSM_OK:
         return status
     out[0] = found[0]
@@ -468,7 +522,7 @@ def hsm_source_moments(
             for j in range(j0, j1):
                 stamp[i - i0, j - j0] = image[i, j]
                 good[i - i0, j - j0] = (mask[i, j] & bad) == 0
-        status[k] = measure_moments(stamp, good, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
+        status[k] = measure_moments(stamp, good, j0, i0, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
         out[k, 0] += j0
         out[k, 1] += i0
 
@@ -502,4 +556,4 @@ def hsm_stack_moments(
     """
     good = np.ones(images.shape[1:], np.bool_)
     for k in range(len(images)):
-        status[k] = measure_moments(images[k].copy(), good, x[k], y[k], sigma[k], is_round, out[k])
+        status[k] = measure_moments(images[k].copy(), good, 1, 1, x[k], y[k], sigma[k], is_round, out[k])

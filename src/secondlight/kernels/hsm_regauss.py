@@ -168,7 +168,9 @@ def _finish(
                 stamp[i, j] += convolved[m, i - i_first, j - j_first]
         flux = found[k, RHO4] * found[k, AMPLITUDE]
         f, p = found[k], psf_found[k]
-        status[k] = elliptical_moments_within(stamp, bounds[k], f[X], f[Y], f[XX], f[XY], f[YY], True, f)
+        status[k] = elliptical_moments_within(
+            stamp, bounds[k], stamp_boxes[k, 2], stamp_boxes[k, 0], f[X], f[Y], f[XX], f[XY], f[YY], True, f
+        )
         if status[k] != HSM_OK:
             continue
         det = f[XX] * f[YY] - f[XY] * f[XY]

@@ -158,19 +158,20 @@ def shear_moments(
         if status[k] != HSM_OK:
             continue
         stamp = stamp_of(stamps, offsets, boxes, k)
+        j0, i0 = boxes[k, 2], boxes[k, 0]
         m = sigma[k] * sigma[k]
-        status[k] = elliptical_moments_within(stamp, bounds[k], x[k], y[k], m, 0.0, m, True, found[k])
+        status[k] = elliptical_moments_within(stamp, bounds[k], j0, i0, x[k], y[k], m, 0.0, m, True, found[k])
         if status[k] != HSM_OK:
             continue
         m = psf_sigma[k] * psf_sigma[k]
         status[k] = elliptical_moments_within(
-            psf[k], whole, 0.5 * (w - 1), 0.5 * (h - 1), m, 0.0, m, True, psf_found[k]
+            psf[k], whole, 1, 1, 0.5 * (w - 1), 0.5 * (h - 1), m, 0.0, m, True, psf_found[k]
         )
         if status[k] != HSM_OK or not twice:
             continue
         m = math.sqrt(found[k, XX] * found[k, YY] - found[k, XY] * found[k, XY])
         x0, y0 = found[k, X], found[k, Y]
-        status[k] = elliptical_moments_within(stamp, bounds[k], x0, y0, m, 0.0, m, True, found[k])
+        status[k] = elliptical_moments_within(stamp, bounds[k], j0, i0, x0, y0, m, 0.0, m, True, found[k])
 
 
 @jit
