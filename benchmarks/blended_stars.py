@@ -100,6 +100,13 @@ def report(density: float, seeds: list[int], size: tuple[int, int]) -> None:
         print(
             f"  {way:9s}: {np.isfinite(r['flux']).sum()} stars are good children, {r['as_psf'].sum()} as point sources"
         )
+    one, two = joined["reference"], joined["default"]
+    moved = everywhere & (np.abs(two["flux"] - one["flux"]) > 0.05 * one["error"])
+    closer = np.abs(two["flux"] - true) < np.abs(one["flux"] - true)
+    print(
+        f"  of {everywhere.sum()} good in both, {moved.sum()} have a flux that differs by more than a twentieth of its error; "
+        f"the default is closer to the truth for {(moved & closer).sum()} of them"
+    )
     print(
         "| S/N | stars | behaviour | flux bias [%] | flux scatter [%] | wrong by > 25 % [%] | pull | pull width |"
     )

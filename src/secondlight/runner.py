@@ -338,7 +338,9 @@ def _check_options(inputs: Inputs, config: ReprocessVisitImageConfig) -> None:
 def _check_shape(what: str, path: Path | None, shape: tuple[int, ...], exposure: Exposure) -> None:
     """Refuse an image that does not cover the exposure."""
     if shape != exposure.image.shape:
-        raise InputError(f"the {what} has shape {tuple(shape)}, the exposure {exposure.image.shape}", path=path)
+        raise InputError(
+            f"the {what} has shape {tuple(shape)}, the exposure {exposure.image.shape}", path=path
+        )
 
 
 def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:

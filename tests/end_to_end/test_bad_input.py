@@ -10,6 +10,7 @@ from astropy.io import fits
 
 from helpers.command import scene_arguments, secondlight
 from helpers.shared import needs_shared, reference
+from secondlight.io.afw.exposure import read_exposure
 
 pytestmark = needs_shared
 
@@ -160,6 +161,31 @@ def test_partial_output_is_kept_on_request(arguments):
     assert ended.status == 4
     assert sorted(p.name for p in out.iterdir()) == ["metadata.json", "pvi.fits"]
     assert "cosmic" in (out / "metadata.json").read_text()
+
+
+@pytest.mark.parametrize("formats", ["native", "afw", "both"])
+def test_partial_output_without_calibrations_is_what_was_said(arguments, formats):
+    """Stopped before the calibrations were attached: there is no image to keep that could be read back."""
+    with fits.open(arguments[0], mode="update") as hdus:
+        hdus["IMAGE"].data[:] = np.nan
+    out = arguments[arguments.index("--out") + 1]
+    ended = secondlight("run", *arguments, "--quiet", "--keep-partial", "--format", formats)
+    assert ended.status == 4 and ended.err.count("\n") == 1
+    assert sorted(p.name for p in out.iterdir()) == ["metadata.json"]
+    assert "finite" in (out / "metadata.json").read_text()
+
+
+@pytest.mark.parametrize("formats", ["afw", "both"])
+def test_partial_output_in_the_layouts_of_afw(arguments, formats):
+    out = arguments[arguments.index("--out") + 1]
+    more = ("--keep-partial", "--config", "repair.cosmicray.nCrPixelMax=10", "--format", formats)
+    assert secondlight("run", *arguments, "--quiet", *more).status == 4
+    both = ["pvi_afw.fits"] if formats == "both" else []
+    assert sorted(p.name for p in out.iterdir()) == ["metadata.json", "pvi.fits", *both]
+    image = read_exposure(out / (both or ["pvi.fits"])[0])
+    assert image.unit == "electron" and any("cosmic" in str(v) for v in image.metadata.values()), dict(
+        image.metadata
+    )
 
 
 @pytest.mark.parametrize(
