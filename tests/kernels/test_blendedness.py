@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.special import erfc
 
-from secondlight.kernels.blendedness import N_MOMENTS, dot_products, weighted_moments
+from secondlight.kernels.blendedness import N_MOMENTS, dot_products, noise_bias_table, weighted_moments
 from secondlight.kernels.pixels import Pixels
 
 rng = np.random.default_rng(4)
@@ -23,7 +23,9 @@ PIXELS = Pixels.of(
 def measure(x, y, xx, yy, xy, pixels=PIXELS):
     out = np.empty((1, N_MOMENTS))
     with np.errstate(all="ignore"):
-        weighted_moments(pixels, *(np.array([v], float) for v in (x, y, xx, yy, xy)), 3.0, out)
+        weighted_moments(
+            pixels, *(np.array([v], float) for v in (x, y, xx, yy, xy)), 3.0, noise_bias_table(), out
+        )
     return out[0]
 
 
@@ -72,6 +74,23 @@ def test_gaussian_has_its_flux_and_shape():
     np.testing.assert_allclose(found[[0, 4]], 5e5 * (1 - math.exp(-4.5)), rtol=2e-3)
     np.testing.assert_allclose(found[1:4], [8, 4, 2], rtol=0.08)
     np.testing.assert_allclose(found[5:8], found[1:4], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "signal_to_noise", [-60.0, -16.001, -15.99, -3.3, -1e-3, 0.0, 1e-3, 0.7, 2.01, 5.999, 6.001]
+)
+def test_absolute_value_of_any_pixel(signal_to_noise):
+    """Twin: the formula itself, within and beyond the table's range."""
+    value, variance = np.float32(10.0 * signal_to_noise), np.float32(100.0)
+    pixels = Pixels.of(np.full((9, 9), value), np.zeros((9, 9), np.int32), np.full((9, 9), variance))
+    # the weighted mean of pixels that are all the same, by the first two results
+    found = measure(4, 4, 0.1, 0.1, 0, pixels)
+    expected = (
+        denoised(np.float64(value), np.float64(variance))
+        if signal_to_noise > -37
+        else 600 - 10 * math.sqrt(2 / math.pi)
+    )
+    assert found[4] == pytest.approx(max(expected, 0.0), rel=1e-8, abs=1e-7)
 
 
 def test_pure_noise_has_less_absolute_flux():

@@ -11,7 +11,7 @@ import numpy as np
 from lsst.pex.config import Field
 from numpy.typing import NDArray
 
-from ..kernels.blendedness import N_MOMENTS, dot_products, weighted_moments
+from ..kernels.blendedness import N_MOMENTS, dot_products, noise_bias_table, weighted_moments
 from ..model.schema import Column, Schema
 from .batch import Batch
 from .plugin import SHAPE_ORDER, Flag, FlagList, Plugin, PluginConfig
@@ -128,6 +128,7 @@ class BlendednessPlugin(Plugin):
             batch["slot_Shape_yy"],
             batch["slot_Shape_xy"],
             self.config.nSigmaWeightMax,
+            noise_bias_table(),
             out,
         )
         return out
