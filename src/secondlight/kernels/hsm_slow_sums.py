@@ -61,7 +61,7 @@ def slow_weighted_sums(
     row1 = min(math.floor(reach + y), bounds[1] - 1 + first_y)
     if row0 > row1:
         return HSM_EMPTY
-    sums[:] = 0.0
+    a = bx = by = cxx = cxy = cyy = 0.0
     for i in range(row0, row1 + 1):
         dy = i - y
         tilt, base = twice_pxy * dy, pyy * dy * dy
@@ -77,11 +77,13 @@ def slow_weighted_sums(
             rho2 = base + tilt * dx + pxx * (j - x) * (j - x)
             v = math.exp(-0.5 * rho2) * stamp[i - first_y, j - first_x]
             vx, vy = v * dx, v * dy
-            sums[0] += v
-            sums[1] += vx
-            sums[2] += vy
-            sums[3] += vx * dx
-            sums[4] += vx * dy
-            sums[5] += vy * dy
+            a += v
+            bx += vx
+            by += vy
+            cxx += vx * dx
+            cxy += vx * dy
+            cyy += vy * dy
             dx += 1.0
+    sums[0], sums[1], sums[2] = a, bx, by
+    sums[3], sums[4], sums[5] = cxx, cxy, cyy
     return HSM_OK
