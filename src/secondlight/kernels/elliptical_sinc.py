@@ -1,7 +1,8 @@
-"""Weights of small elliptical apertures, many at once; see `secondlight.kernels.sinc_aperture` for the method.
+"""Weights of small elliptical apertures; see `secondlight.kernels.sinc_aperture` for the method.
 
 `sinc_coefficients` there makes one ellipse's weights from the Bessel function itself. Here the transform of the
-aperture is interpolated in a table, and transforms of one size go through the inverse FFT together.
+aperture is interpolated in a table. It is real and the same at k and -k, so that its Fourier transform comes down to sums of
+cosines and of sines over a quarter of the plane, which for these sizes take less than a fast transform of the whole.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 from scipy.special import j0, j1
 
@@ -22,9 +22,6 @@ __all__ = ["elliptical_sinc_fluxes", "elliptical_sinc_weights", "weights_size"]
 
 #: Intervals a unit of the table's argument. Cubic interpolation errs by (2π/256)⁴/384 ≈ 1e-9 of the transform's peak.
 _PER_UNIT = 256
-
-#: Fluxes are measured for as many apertures at once as this number of weights allows (8 MB in double precision).
-_WEIGHTS_AT_ONCE = 1 << 20
 
 
 @lru_cache(maxsize=16)
@@ -40,37 +37,104 @@ def _table(units: int) -> NDArray[np.float64]:
     return table
 
 
+@lru_cache(maxsize=16)
+def _waves(half: int) -> NDArray[np.float64]:
+    """Cos and sin of 2πkx/w, w = 2 half - 1, for k and x from 0 to half - 1: shape ``(2, half, half)``."""
+    width = 2 * half - 1
+    angle = 2.0 * np.pi / width * (np.outer(np.arange(half), np.arange(half)) % width)
+    waves = np.stack([np.cos(angle), np.sin(angle)])
+    waves.setflags(write=False)
+    return waves
+
+
 @jit
-def _transforms(axes: NDArray[np.float64], table: NDArray[np.float64], out: NDArray[np.complex128]) -> None:
-    """Fill the Fourier transforms of ellipses for an inverse real FFT: shape ``(n, w, w // 2 + 1)``."""
-    n, width, columns = out.shape
-    for k in range(n):
-        a, b, theta = axes[k, 0], axes[k, 1], axes[k, 2]
-        ratio = b / a
-        # equal to float precision: a circle has no angle
-        if abs(a - b) <= 1.1920928955078125e-07 * a:
-            ratio, theta = 1.0, 0.0
-        cos, sin = math.cos(theta), math.sin(theta)
-        for i in range(width):
-            ky = (i if i < columns else i - width) / width
-            for j in range(columns):
-                kx = j / width
-                u = kx * cos + ky * sin
-                v = ratio * (ky * cos - kx * sin)
-                place = a * math.sqrt(u * u + v * v) * _PER_UNIT
-                m = int(place)
-                f = place - m
-                g = 1.0 - f
-                out[k, i, j] = (
-                    ratio
-                    * a
-                    * a
-                    * (
-                        table[m, 0] * g * g * (1.0 + 2.0 * f)
-                        + table[m + 1, 0] * f * f * (1.0 + 2.0 * g)
-                        + (table[m, 1] * g - table[m + 1, 1] * f) * f * g / _PER_UNIT
-                    )
-                )
+def _fill_transform(
+    a: float,
+    b: float,
+    theta: float,
+    table: NDArray[np.float64],
+    even: NDArray[np.float64],
+    odd: NDArray[np.float64],
+) -> None:
+    """Fill the Fourier transform of an ellipse at kx, ky ≥ 0: F(kx, ky) ± F(kx, -ky), each wave once; rows are ky."""
+    half = len(even)
+    width = 2 * half - 1
+    ratio = b / a
+    # equal to float precision: a circle has no angle
+    if abs(a - b) <= 1.1920928955078125e-07 * a:
+        ratio, theta = 1.0, 0.0
+    cos, sin = math.cos(theta), math.sin(theta)
+    for i in range(half):
+        for j in range(half):
+            kx, ky = j / width, i / width
+            plus = _transform(ratio * a * a, a, ratio, kx * cos + ky * sin, ky * cos - kx * sin, table)
+            if i == 0:
+                even[i, j], odd[i, j] = plus, 0.0
+                continue
+            minus = _transform(ratio * a * a, a, ratio, kx * cos - ky * sin, -ky * cos - kx * sin, table)
+            even[i, j], odd[i, j] = plus + minus, plus - minus
+
+
+@jit
+def _transform(area: float, a: float, ratio: float, u: float, v: float, table: NDArray[np.float64]) -> float:
+    """Transform of an ellipse at a frequency along its axes, by cubic interpolation."""
+    v *= ratio
+    place = a * math.sqrt(u * u + v * v) * _PER_UNIT
+    m = int(place)
+    f = place - m
+    g = 1.0 - f
+    return area * (
+        table[m, 0] * g * g * (1.0 + 2.0 * f)
+        + table[m + 1, 0] * f * f * (1.0 + 2.0 * g)
+        + (table[m, 1] * g - table[m + 1, 1] * f) * f * g / _PER_UNIT
+    )
+
+
+@jit
+def _multiply(left: NDArray[np.float64], right: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Matrix product of two square matrices."""
+    n = len(out)
+    for i in range(n):
+        row = out[i]
+        row[:] = 0.0
+        for k in range(n):
+            factor, terms = left[i, k], right[k]
+            for j in range(n):
+                row[j] += factor * terms[j]
+
+
+@jit
+def _fill_weights(
+    a: float,
+    b: float,
+    theta: float,
+    table: NDArray[np.float64],
+    waves: NDArray[np.float64],
+    work: NDArray[np.float64],
+    out: NDArray[np.float32],
+) -> None:
+    """Fill the weights of one ellipse, its centre in the middle; ``work`` is of shape ``(4, half, half)``."""
+    half = waves.shape[1]
+    width = 2 * half - 1
+    _fill_transform(a, b, theta, table, work[0], work[1])
+    _multiply(waves[0], work[0], work[2])
+    _multiply(waves[1], work[1], work[3])
+    # waves of kx > 0 stand for those of -kx as well
+    for y in range(half):
+        for j in range(1, half):
+            work[2, y, j] *= 2.0
+            work[3, y, j] *= 2.0
+    _multiply(work[2], waves[0], work[0])
+    _multiply(work[3], waves[1], work[1])
+    scale = 1.0 / (width * width)
+    middle = half - 1
+    for y in range(half):
+        for x in range(half):
+            same, opposite = (work[0, y, x] - work[1, y, x]) * scale, (work[0, y, x] + work[1, y, x]) * scale
+            out[middle + y, middle + x] = same
+            out[middle - y, middle - x] = same
+            out[middle + y, middle - x] = opposite
+            out[middle - y, middle + x] = opposite
 
 
 def weights_size(a: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -83,6 +147,13 @@ def weights_size(a: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     half = 2 ** np.maximum(3, np.ceil(np.log2(2.0 * a))).astype(np.int64)
     return np.asarray(2 * half - 1, np.int64)
+
+
+def _tables(axes: NDArray[np.float64], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The table of the transform, long enough for these ellipses, and the waves."""
+    # the modulus of the frequency is at most 1/√2
+    units = math.ceil(0.71 * float(axes[:, 0].max()) / 16.0) * 16
+    return _table(units), _waves((width + 1) // 2)
 
 
 def elliptical_sinc_weights(axes: NDArray[np.float64], width: int) -> NDArray[np.float32]:
@@ -100,12 +171,12 @@ def elliptical_sinc_weights(axes: NDArray[np.float64], width: int) -> NDArray[np
     ndarray
         Shape ``(n, width, width)``, the ellipses' centres in the middle.
     """
-    transforms = np.empty((len(axes), width, width // 2 + 1), np.complex128)
-    # the modulus of the frequency is at most 1/√2
-    units = math.ceil(0.71 * float(axes[:, 0].max()) / 16.0) * 16
-    _transforms(axes, _table(units), transforms)
-    weights = scipy.fft.irfft2(transforms, s=(width, width), overwrite_x=True)
-    return np.fft.fftshift(weights, axes=(1, 2)).astype(np.float32)
+    weights = np.empty((len(axes), width, width), np.float32)
+    table, waves = _tables(axes, width)
+    work = np.empty((4, *waves.shape[1:]))
+    for (a, b, theta), out in zip(axes.tolist(), weights, strict=True):
+        _fill_weights(a, b, theta, table, waves, work, out)
+    return weights
 
 
 @jit
@@ -113,7 +184,8 @@ def _fluxes(
     pixels: Pixels,
     x0: int,
     y0: int,
-    weights: NDArray[np.float32],
+    table: NDArray[np.float64],
+    waves: NDArray[np.float64],
     axes: NDArray[np.float64],
     rows: NDArray[np.int64],
     order: int,
@@ -122,26 +194,31 @@ def _fluxes(
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
 ) -> None:
-    work = np.empty((2, weights.shape[1], weights.shape[2]), np.float32)
+    half = waves.shape[1]
+    width = 2 * half - 1
+    work = np.empty((4, half, half))
+    weights = np.empty((width, width), np.float32)
+    shifted = np.empty((2, width, width), np.float32)
     for m in range(len(rows)):
         k = rows[m]
         show(pixels, k)
         a, b, cos, sin = axes[m, 0], axes[m, 1], math.cos(axes[m, 2]), math.sin(axes[m, 2])
         half_x = math.sqrt((a * cos) ** 2 + (b * sin) ** 2)
         half_y = math.sqrt((a * sin) ** 2 + (b * cos) ** 2)
+        _fill_weights(a, b, axes[m, 2], table, waves, work, weights)
         flags[k] = sinc_flux(
             pixels.image,
             pixels.variance,
             x0,
             y0,
-            weights[m],
+            weights,
             0,
             order,
             half_x,
             half_y,
             x[k],
             y[k],
-            work,
+            shifted,
             out[k],
         )
 
@@ -187,8 +264,5 @@ def elliptical_sinc_fluxes(
     sizes = weights_size(axes[usable, 0])
     for width in np.unique(sizes):
         rows = usable[sizes == width]
-        step = max(1, _WEIGHTS_AT_ONCE // int(width) ** 2)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            weights = elliptical_sinc_weights(axes[part], int(width))
-            _fluxes(pixels, x0, y0, weights, axes[part], part, order, x, y, out, flags)
+        table, waves = _tables(axes[rows], int(width))
+        _fluxes(pixels, x0, y0, table, waves, axes[rows], rows, order, x, y, out, flags)
