@@ -111,19 +111,26 @@ def _smooth(
     """Correlate the middle 3x3 pixels with ``norm`` times a kernel (its square if ``power`` is 2); scale them."""
     h, w = kernel.shape
     for r in range(3):
-        for c in range(3):
-            total = np.float32(0.0)
-            for j in range(h):
-                row = np.float32(0.0)
-                for i in range(w):
-                    k = np.float32(kernel[j, i] * norm)
-                    # a border of two pixels surrounds the kernel's footprint on the central pixel
-                    value = binned[r + j + 1, c + i + 1] * k
-                    if power == 2:
-                        value = value * k
-                    row += value
-                total += row
-            out[r, c] = total * np.float32(factor)
+        # three sums that do not wait for one another, each in its own order: pixels of a row, then rows
+        total0 = total1 = total2 = np.float32(0.0)
+        for j in range(h):
+            # a border of two pixels surrounds the kernel's footprint on the central pixel
+            pixels, terms = binned[r + j + 1], kernel[j]
+            row0 = row1 = row2 = np.float32(0.0)
+            for i in range(w):
+                k = np.float32(terms[i] * norm)
+                value0, value1, value2 = pixels[i + 1] * k, pixels[i + 2] * k, pixels[i + 3] * k
+                if power == 2:
+                    value0, value1, value2 = value0 * k, value1 * k, value2 * k
+                row0 += value0
+                row1 += value1
+                row2 += value2
+            total0 += row0
+            total1 += row1
+            total2 += row2
+        out[r, 0] = total0 * np.float32(factor)
+        out[r, 1] = total1 * np.float32(factor)
+        out[r, 2] = total2 * np.float32(factor)
 
 
 @jit
