@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from secondlight import runner
+from secondlight.io.native import read_visit_image
 
 STAGES = ("background_subtracted", "repaired", "repaired_mask", "detected_mask")
 
@@ -105,6 +107,24 @@ def pixels(rows: list[dict[str, Any]], ours: list[dict[str, Any]]) -> str:
     return f"; {len(pairs)} heavy, same pixels {same}" if pairs else ""
 
 
+def statistics(made: Any, recorded: Path) -> str:
+    """Say how many summary statistics agree to 1e-6 of their values, and by how much the worst differs."""
+    known = json.loads(recorded.read_text())
+    del known["version"]  # of the reference's class
+    worst: dict[str, float] = {}
+    for name, value in known.items():
+        ours, theirs = np.atleast_1d(made[name]).astype(float), np.atleast_1d(value).astype(float)
+        with np.errstate(all="ignore"):
+            off = np.where(
+                (ours == theirs) | (np.isnan(ours) & np.isnan(theirs)), 0.0, np.abs(ours / theirs - 1.0)
+            )
+        worst[name] = float(np.nan_to_num(off, nan=np.inf).max())
+    first = max(worst, key=lambda name: worst[name])
+    return (
+        f"{sum(w <= 1e-6 for w in worst.values())} of {len(worst)} agree (worst {worst[first]:.1e}, {first})"
+    )
+
+
 def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Path | None) -> None:
     """Run one scene and print how it compares."""
     stages: dict[str, Any] = {}
@@ -116,6 +136,7 @@ def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Pa
         runner.run_files(inputs, out=Path(out), config_files=overrides, config_values=values)
         table_made = compare.load(Path(out) / "sources.parquet")
         footprints = pq.read_table(Path(out) / "sources_footprints.parquet").to_pylist()
+        made = read_visit_image(Path(out) / "pvi.fits").summary_stats
     print(f"\n{name}{' with noise replacement' if noise else ''}")
     if (recorded / "stages.npz").exists():
         known = np.load(recorded / "stages.npz")
@@ -139,6 +160,8 @@ def report(name: str, scene: Path, compare: ModuleType, noise: bool, variant: Pa
         print(
             f"  {stage}: {len(rows)} recorded; same id {ids}, peaks {peaks}, spans {spans}{pixels(rows, same)}"
         )
+    if noise or variant is not None:
+        print(f"  summary statistics: {statistics(made, recorded / 'summary_stats.json')}")
     table = recorded / "sources.parquet"
     if not noise and variant is None:
         table = scene / "outputs_no_noise" / "sources.parquet"
