@@ -43,7 +43,7 @@ def integral(x, y, centre_x, centre_y, a, b, theta):
     return (row * np.exp(-(((v - across) / s) ** 2)) * height).sum() / (s * math.sqrt(math.pi))
 
 
-def sinc(image, variance, radius, x, y, x0=0, y0=0, order=5, margin=0):
+def sinc(image, variance, radius, x, y, x0=0, y0=0, order=5, margin=0, rounded=False):
     x, y = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     out, flags = np.full((len(x), 2), np.nan), np.full(len(x), -1)
     sinc_fluxes(
@@ -58,6 +58,7 @@ def sinc(image, variance, radius, x, y, x0=0, y0=0, order=5, margin=0):
         y,
         out,
         flags,
+        rounded,
     )
     return out, flags
 
@@ -173,6 +174,25 @@ def test_sums_are_kept_in_double_precision():
     out, _ = sinc(image, np.ones_like(image), 6.0, 40, 40)
     expected = (image[25:56, 25:56].astype(float) * c).sum()
     assert out[0, 0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_rounded_sums_are_float32_in_quadruples_twin():
+    rng = np.random.default_rng(4)
+    image = rng.normal(0, 1, (81, 83)).astype(np.float32)
+    c = circular_sinc_coefficients(6.0)
+    out, _ = sinc(image, np.ones_like(image), 6.0, 40, 40, rounded=True)
+    products = image[25:56, 25:56] * c
+    lanes = np.zeros(4, np.float32)
+    for row in products:
+        for quadruple in row[:28].reshape(-1, 4):
+            lanes += quadruple
+    total = (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+    for value in products[:, 28:].ravel():
+        total += value
+    assert total.dtype == np.float32 and out[0, 0] == total
+    plain, _ = sinc(image, np.ones_like(image), 6.0, 39.7, 40.4)
+    rounded, _ = sinc(image, np.ones_like(image), 6.0, 39.7, 40.4, rounded=True)
+    np.testing.assert_allclose(rounded, plain, rtol=1e-5)
 
 
 def test_shifted_circles_integrate_as_well_as_lanczos_shifts():

@@ -94,6 +94,23 @@ def _correlate(
 
 
 @jit
+def _correlate_rounded(
+    source: NDArray[np.floating],
+    start: int,
+    step: int,
+    taps: NDArray[np.float64],
+    out: NDArray[np.floating],
+) -> None:
+    """Do what `_correlate` does with terms that are double products, rounded to the image's type before they are added."""
+    as_pixel = out.dtype.type
+    for k in range(len(taps)):
+        tap = taps[k]
+        shifted = source[start + k * step :]
+        for i in range(len(out)):
+            out[i] += as_pixel(tap * np.float64(shifted[i]))
+
+
+@jit
 def offset_image(
     image: NDArray[np.floating],
     dx: float,
@@ -101,6 +118,7 @@ def offset_image(
     order: int,
     out: NDArray[np.floating],
     work: NDArray[np.floating],
+    rounded: bool = False,
 ) -> tuple[int, int]:
     """Shift an image; its borders, where the kernel does not fit, stay as they were.
 
@@ -116,6 +134,8 @@ def offset_image(
         Of the image's shape and type, filled.
     work
         As ``out``, scratch.
+    rounded
+        Whether terms are rounded one by one as in the reference, to the last digit; it is slower.
 
     Returns
     -------
@@ -125,10 +145,10 @@ def offset_image(
     height, width = image.shape
     ix, iy, fx, fy = split_offset_pair(dx, dy)
     size = 2 * order
-    kx = np.empty(size, image.dtype)
-    ky = np.empty(size, image.dtype)
-    cx = lanczos_weights(fx, order, kx)
-    cy = lanczos_weights(fy, order, ky)
+    wide_x, wide_y = np.empty(size), np.empty(size)
+    cx = lanczos_weights(fx, order, wide_x)
+    cy = lanczos_weights(fy, order, wide_y)
+    kx, ky = wide_x.astype(image.dtype), wide_y.astype(image.dtype)
     for j in range(height):
         for i in range(width):
             out[j, i] = image[j, i]
@@ -137,15 +157,22 @@ def offset_image(
     n = width - size + 1
     work[:, cx : cx + n] = 0.0
     for j in range(height):
-        _correlate(image[j], 0, 1, kx, work[j, cx : cx + n])
+        if rounded:
+            _correlate_rounded(image[j], 0, 1, wide_x, work[j, cx : cx + n])
+        else:
+            _correlate(image[j], 0, 1, kx, work[j, cx : cx + n])
     columns = work.ravel()
     for j in range(height - size + 1):
         # spec 04.3: rows lie in a ring of ``size`` and are summed in the order of the ring, not of the kernel
         row = out[j + cy, cx : cx + n]
         row[:] = 0.0
         first = -j % size
-        _correlate(columns, (j + first) * width + cx, width, ky[first:], row)
-        _correlate(columns, j * width + cx, width, ky[:first], row)
+        if rounded:
+            _correlate_rounded(columns, (j + first) * width + cx, width, wide_y[first:], row)
+            _correlate_rounded(columns, j * width + cx, width, wide_y[:first], row)
+        else:
+            _correlate(columns, (j + first) * width + cx, width, ky[first:], row)
+            _correlate(columns, j * width + cx, width, ky[:first], row)
     return ix, iy
 
 

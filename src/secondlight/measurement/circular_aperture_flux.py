@@ -137,6 +137,7 @@ class CircularApertureFluxPlugin(Plugin):
                 y,
                 flux,
                 bits,
+                self.config.reproduceReferenceDefects,
             )
             self._store(batch, radius, flux, bits)
         if self._circle_radii:
