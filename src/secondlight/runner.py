@@ -26,7 +26,7 @@ from .io.afw.write_exposure import write_exposure
 from .io.afw.write_fields import save_ap_corr_map
 from .io.afw.write_psf import save_psf
 from .io.afw.write_source_catalog import write_source_catalog
-from .io.atomic import atomic_outputs
+from .io.atomic import atomic_outputs, check_folder
 from .io.native import write_background, write_visit_image
 from .io.read import read_exposure, read_photo_calib, read_visit_summary
 from .io.standardized import write_standardized_sources
@@ -168,9 +168,12 @@ def run_files(
     """
     config = build_config(config_files, config_values)
     if release_id is not None:
+        if release_id < 0:
+            raise UsageError(f"--release-id {release_id} is negative")
         config.id_generator.release_id = release_id
     outputs = (*_OUTPUTS[output_format], *([STANDARDIZED] if standardize else []))
     _check_options(inputs, config)
+    check_folder(out)
     existing = [name for name in outputs if (out / name).exists()]
     if existing and not overwrite:
         raise UsageError(f"{out / existing[0]} exists: give another --out, or --overwrite to replace it")

@@ -224,6 +224,18 @@ def test_outputs_are_not_overwritten_unasked(arguments):
     assert (out / "sources.parquet").read_text() == "precious"
 
 
+def test_outputs_in_a_file(arguments, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for out in (tmp_path / "file", tmp_path / "file" / "out"):
+        ended = secondlight("run", *replaced(arguments, "--out", out), "--quiet")
+        # said before anything is read
+        assert ended.status == 2 and ended.err.count("\n") == 1 and "is a file" in ended.err
+
+
+def test_negative_release(arguments):
+    refused([*arguments, "--release-id", "-1"], 2, "--release-id -1")
+
+
 def test_three_snaps(arguments):
     refused([arguments[0], arguments[0], *arguments], 2, "3 exposures")
 

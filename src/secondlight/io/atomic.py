@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 
-__all__ = ["atomic_outputs", "atomic_path"]
+__all__ = ["atomic_outputs", "atomic_path", "check_folder"]
 
 
 def _refuse(path: Path) -> UsageError:
@@ -70,6 +70,27 @@ def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
         staged.unlink(missing_ok=True)
 
 
+def check_folder(directory: str | os.PathLike[str]) -> None:
+    """Refuse a folder that cannot be made or written into, before there is anything to write.
+
+    Parameters
+    ----------
+    directory
+        The folder; need not exist.
+
+    Raises
+    ------
+    UsageError
+        Raised if it is a file or in one, or may not be written to.
+    """
+    final = Path(directory).absolute()
+    there = next(p for p in (final, *final.parents) if p.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file, not a folder for outputs")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{there} may not be written to: no outputs can be made in {directory}")
+
+
 @contextmanager
 def atomic_outputs(directory: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Write several files that appear together when the ``with`` block ends without an error.
@@ -97,8 +118,7 @@ def atomic_outputs(directory: str | os.PathLike[str], *, overwrite: bool = False
         Raised if the folder is a file, or if a file of the same name exists and ``overwrite`` is not set.
     """
     final = Path(directory).absolute()
-    if final.exists() and not final.is_dir():
-        raise UsageError(f"{directory} is a file, not a folder for outputs")
+    check_folder(directory)
     final.parent.mkdir(parents=True, exist_ok=True)
     staged = _hidden(final if final.is_dir() else final.parent)
     staged.mkdir()
