@@ -83,8 +83,7 @@ def source_extractor(folder: Path) -> dict[str, Any] | None:
         }
         (work / "run.sex").write_text("\n".join(f"{k} {v}" for k, v in settings.items()) + "\n")
         command = [program, "image.fits", "-c", "run.sex"]
-        runs = [run_command(command, work) for _ in range(2)]
-        spent, peak = min(runs, key=lambda run: run[0].cpu)
+        spent, peak = run_command(command, work)
         rows = len(fits.getdata(work / "out.fits", 2))
     return {"cpu": spent.cpu, "wall": spent.wall, "peak_mib": peak, "rows": rows}
 
