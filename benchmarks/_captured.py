@@ -50,17 +50,19 @@ class Captured:
         return catalog
 
 
-def capture(inputs: Inputs, *, measure: bool = False) -> Captured:
+def capture(inputs: Inputs, *settings: str, measure: bool = False) -> Captured:
     """Run the task to the deblender, or to the end of the measurement, and keep what the stages get.
 
     Parameters
     ----------
     inputs
         What to read.
+    *settings
+        Of the configuration: ``deblend.maxFootprintArea=0``.
     measure
         Whether to go on to the end of the measurement.
     """
-    config = build_config([], [])
+    config = build_config([], settings)
     arguments = read_inputs(inputs, config)
     task = ReprocessVisitImageTask(config)
     detection, deblend, measurement = task.detection.run, task.deblend.run, task.measurement.run

@@ -36,6 +36,9 @@ REFERENCE_MIB = 1030.0
 #: Detector images of a first data release, and of the whole survey.
 RELEASES = (5_000_000, 37_000_000)
 
+#: Stages that take less CPU than this are not worth a row [s].
+_NOTHING = 0.005
+
 _PER_SOURCE = {"deblend", "measurement", "post_calculations"}
 _READ_WRITE = ("read", "write")
 _ALL = len(os.sched_getaffinity(0))
@@ -57,7 +60,7 @@ def _stages(runs: dict[tuple[str, int], dict[str, Any]]) -> str:
     names = ["read", *one["stages"], "write"]
     for name in names:
         cpu, wall = stages[1][name]
-        if cpu < 0.0005 and name not in REFERENCE:
+        if cpu < _NOTHING and name not in REFERENCE:
             continue
         per_source = name in _PER_SOURCE
         rate = one["rows"] / cpu if per_source else CCD.megapixels / cpu
