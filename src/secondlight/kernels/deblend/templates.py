@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .._jit import jit
 from .edge import Ramps, fill_ramped
-from .median import MARGIN, median_of_squares
+from .median import MARGIN, WORK_SHAPE, median_of_squares
 from .monotonic import CHUNK, cast_shadows, copy_rings, wedges
 from .psf_fit import Peaks, Stamps
 from .regions import Regions, view
@@ -38,9 +38,6 @@ KIND_PSF = 1
 KIND_SYMMETRIC = 2
 KIND_PATCHED = 3
 KIND_RAMPED = 4
-
-#: Pixels that a median is taken of.
-_SQUARE = (2 * MARGIN + 1) ** 2
 
 #: Half the side of the first window: two chunks of rings and their shadows.
 _FIRST_WINDOW = 3 * CHUNK - 1
@@ -105,7 +102,7 @@ def _smooth(
     low, high = max(low, outline.low - cy + MARGIN), min(high, outline.high - cy - MARGIN)
     left = max(left, outline.left - cx + MARGIN)
     right = min(right, outline.right - cx - MARGIN - columns_lost)
-    work = np.empty((_SQUARE, 2 * half + 1), np.float32)
+    work = np.empty(WORK_SHAPE, np.float32)
     middle = half + MARGIN
     smoothed = np.empty_like(raw)
     for y0, y1, x0, x1 in (
@@ -149,7 +146,7 @@ def _monotonic_template(
     ring = 0
     y0 = y1 = x0 = x1 = 0
     while ring <= reach:
-        # shadows reach five rings beyond the five that cast them; if those turn out to be dark, nothing beyond is needed
+        # five rings that cast shadows; if those turn out to be dark, the five beyond that they reach are not needed
         for needed in (ring + CHUNK - 1, ring + 2 * CHUNK - 1):
             if min(needed, reach) > half:
                 done = half
@@ -170,6 +167,8 @@ def _monotonic_template(
                     table = wedges(2 * (half + CHUNK))
                 y0, y1 = max(low - cy, -half) + half, min(high - cy, half) + half
                 x0, x1 = max(left - cx, -half) + half, min(right - cx, half) + half
+            elif needed >= ring + 2 * CHUNK - 1:
+                break  # copied already
             lit = copy_rings(window, before, half, half, ring, y0, y1, x0, x1)
             if not lit and ring >= CHUNK and not may_be_negative:
                 return window[half - ring + 1 : half + ring, half - ring + 1 : half + ring].copy(), table
