@@ -69,6 +69,23 @@ def test_field(box):
     assert after.unit == "nJy"
 
 
+@pytest.mark.parametrize("orders", [(0, 0), (1, 0), (0, 3), (2, 2), (6, 5)])
+def test_polynomials_are_those_of_the_field_to_the_last_bit(orders):
+    rng = np.random.default_rng(4)
+    before = exposure((40, 50), x0=-7, y0=12)
+    box = Box.factory[5:60, -20:70]
+    calibration = PhotoCalib.from_field(
+        ChebyshevField(box, rng.normal(1.0, 0.3, (orders[1] + 1, orders[0] + 1)))
+    )
+    after = before.copy()
+    calibrate_image(after, calibration)
+    yy, xx = np.mgrid[12:52, -7:43].astype(float)
+    value = calibration.field(x=xx, y=yy)
+    assert np.array_equal(after.image, (before.image * value).astype(F4))
+    once = (before.variance * value).astype(F4)
+    assert np.array_equal(after.variance, (once * value).astype(F4))
+
+
 def test_field_that_misses_the_image():
     before, after = (exposure(x0=100, y0=200) for _ in range(2))
     calibrate_image(after, varying(Box.factory[0:50, 0:50]))

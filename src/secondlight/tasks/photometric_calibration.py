@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from lsst.images import NoOverlapError
+from lsst.images.fields import ChebyshevField
+from numpy.typing import NDArray
 
 from .. import threads
+from ..kernels.calibrate import multiply_by_chebyshev
 from ..model.catalog import SourceCatalog
 from ..model.exposure import Exposure
 from ..model.photo_calib import REFERENCE_FLUX, PhotoCalib
@@ -52,15 +55,35 @@ def calibrate_image(exposure: Exposure, photo_calib: PhotoCalib) -> None:
             if start >= stop:
                 return
             y = np.arange(start, stop, dtype=float) + exposure.y0
+            rows = slice(start, stop)
+            if isinstance(photo_calib.field, ChebyshevField):
+                _multiply_by_chebyshev(photo_calib.field, x, y, image[rows, columns], variance[rows, columns])
+                return
             xx, yy = np.broadcast_arrays(x[None, :], y[:, None])
             # products in double, rounded to float32 one by one
             value = np.asarray(photo_calib.field(x=xx, y=yy), float)
-            rows = slice(start, stop)
             image[rows, columns] = image[rows, columns] * value
             once = (variance[rows, columns] * value).astype(np.float32)
             variance[rows, columns] = once * value
 
     threads.map_chunks(scale, image.shape[0], _ROWS)
+
+
+def _multiply_by_chebyshev(
+    field: ChebyshevField,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+) -> None:
+    """Multiply rows of an image by a field, and those of the variance twice: the field's own values, to the last bit."""
+    box = field.bounds.bbox
+    along_x, along_y = (
+        (values - (axis.min + 0.5 * axis.size - 0.5)) * (2.0 / axis.size)
+        for values, axis in ((x, box.x), (y, box.y))
+    )
+    of_rows = np.polynomial.chebyshev.chebval(along_y, field.coefficients)
+    multiply_by_chebyshev(np.ascontiguousarray(of_rows), along_x, image, variance)
 
 
 def divide_by_mean(exposure: Exposure, photo_calib: PhotoCalib) -> None:
