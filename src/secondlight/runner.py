@@ -197,7 +197,7 @@ def run_files(
                 path=inputs.exposures[0],
             )
         seconds["read"] = time.perf_counter() - start
-        task = ReprocessVisitImageTask(config, on_stage=observer)
+        task = ReprocessVisitImageTask(config, on_stage=_releasing(arguments, observer))
         try:
             task.run(**arguments, result=result)
         except ProcessingError as error:
@@ -344,6 +344,22 @@ def _check_shape(what: str, path: Path | None, shape: tuple[int, ...], exposure:
         raise InputError(
             f"the {what} has shape {tuple(shape)}, the exposure {exposure.image.shape}", path=path
         )
+
+
+def _releasing(arguments: Mapping[str, Any], observer: Callable[[str], None]) -> Callable[[str], None]:
+    """Return an observer of stages that also drops the pixels of inputs once the task has used them."""
+    exposures, mask = arguments["exposures"], arguments["preliminary_mask"]
+
+    def observe(name: str) -> None:
+        observer(name)
+        if name == "background" and len(exposures) > 1:  # a single one is processed in place
+            for snap in exposures:
+                for plane in ("image", "mask", "variance"):
+                    setattr(snap, plane, getattr(snap, plane)[:0].copy())
+        if name == "repair" and mask is not None:
+            mask.array = mask.array[:0].copy()
+
+    return observe
 
 
 def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:

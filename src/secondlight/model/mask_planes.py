@@ -79,7 +79,7 @@ class MaskPlanes(dict[str, int]):
         return MaskPlanes(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Mask:
     """A mask by itself: ``array`` of shape ``(ny, nx)`` int32, its planes, and the parent coordinates of its first pixel."""
 
