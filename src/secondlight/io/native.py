@@ -1,19 +1,8 @@
 """The native outputs: image and background as FITS, tables as parquet; and reading images of `lsst.images`.
 
-Compression of ``pvi.fits``, measured on a noisy frame of 4004 × 4096 pixels, in processor seconds for
-`write_visit_image` and `read_visit_image`:
-
-=================  ============================  =====  ====  ======  ==================================
-``compression``    planes                        write  read  size    lossless
-=================  ============================  =====  ====  ======  ==================================
-``gzip``           GZIP_2, 64 rows a tile        3.6    2.0   89 MB   yes; the default
-``none``           uncompressed                  0.8    1.5   132 MB  yes
-``lossy``          RICE_1, quantised to 1/16 σ   3.4    1.0   30 MB   no, with subtractive dither
-(`lsst.images`)    GZIP_2, one row a tile        7.0    3.5   92 MB   yes; what it does by itself
-=================  ============================  =====  ====  ======  ==================================
-
-With ``gzip``, 2.6 of the 3.6 s are spent in as many threads as `secondlight.threads` allows, all others in one.
-The mask is always compressed by RICE_1, without loss, and the PSF, the tables and the metadata are exact.
+Image, variance and mask are compressed without loss; what that takes and saves, and what other ways would, is in
+``docs/files.md`` (``python -m benchmarks.compression`` measures it). ``lossy`` is RICE_1 with image and variance quantised
+to 1/16 of the noise. PSF, tables and metadata are exact in any case.
 """
 
 from __future__ import annotations
@@ -96,7 +85,7 @@ def write_visit_image(
     instrumental_unit
         Unit of the image before it was calibrated.
     compression
-        How to compress image and variance; see the table above.
+        How to compress image and variance: ``gzip`` and ``none`` are lossless, ``lossy`` is not.
     overwrite
         Whether to replace an existing file.
 
@@ -134,7 +123,7 @@ def write_compressed(
     visit_image
         The image.
     compression
-        How to compress image and variance; see the table above.
+        How to compress image and variance: ``gzip`` and ``none`` are lossless, ``lossy`` is not.
     update_header
         Called with the primary header, to add to it.
     butler_info
