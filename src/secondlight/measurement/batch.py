@@ -227,6 +227,28 @@ class Batch:
         """
         return self._evaluate_psf(lambda x, y: (evaluate(x, y),), x, y)[0]
 
+    def evaluate_psf_moments(self, x: Floats, y: Floats, kernels: Floats) -> NDArray[Any]:
+        """Measure the PSF at one position a source, of which the kernel images are there already.
+
+        Parameters
+        ----------
+        x, y
+            Positions [pixel], shape ``(n,)``.
+        kernels
+            What ``evaluate_psf(batch.psf.kernel_images, x, y)`` returned.
+
+        Returns
+        -------
+        ndarray
+            Shape ``(n, 3)``: moments xx, yy, xy [pixel²]; NaN where invalid, as in `evaluate_psf`.
+        """
+
+        def evaluate(x: Floats, y: Floats) -> NDArray[Any]:
+            # one position at a time, if together they raise: then drawn anew
+            return self.psf.moments(x, y, images=kernels if len(x) == len(kernels) else None)
+
+        return self.evaluate_psf(evaluate, x, y)
+
     def _evaluate_psf(
         self, evaluate: Callable[[Floats, Floats], tuple[NDArray[Any], ...]], x: Floats, y: Floats
     ) -> tuple[NDArray[Any], ...]:
@@ -287,13 +309,7 @@ class Batch:
     @cached_property
     def psf_moments(self) -> Floats:
         """Moments xx, yy, xy of the PSF at `center` [pixel²]: shape ``(n, 3)``, NaN where invalid."""
-        kernels = self.psf_kernels
-
-        def evaluate(x: Floats, y: Floats) -> NDArray[Any]:
-            # one position at a time, if together they raise: then drawn anew
-            return self.psf.moments(x, y, images=kernels if len(x) == len(kernels) else None)
-
-        return self.evaluate_psf(evaluate, *self.center)
+        return self.evaluate_psf_moments(*self.center, self.psf_kernels)
 
     # ---------------------------------------------------------------- pixels
 

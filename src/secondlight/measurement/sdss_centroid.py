@@ -64,7 +64,7 @@ class SdssCentroidPlugin(Plugin):
         # the PSF is that of the middle of the peak's pixel
         ix, iy = np.floor(peak_x + 0.5), np.floor(peak_y + 0.5)
         psf_kernels = batch.evaluate_psf(batch.psf.kernel_images, ix, iy)
-        moments = batch.evaluate_psf(batch.psf.moments, ix, iy)
+        moments = batch.evaluate_psf_moments(ix, iy, psf_kernels)
         sigmas = (moments[:, 0] * moments[:, 1] - moments[:, 2] ** 2) ** 0.25
         sigmas[np.isnan(psf_kernels).any(axis=(1, 2))] = np.nan
         x, y = batch[f"{self.name}_x"], batch[f"{self.name}_y"]
