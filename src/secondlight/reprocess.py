@@ -150,6 +150,10 @@ class ReprocessVisitImageTask(Task):
         Configuration; defaults if not given.
     on_stage
         Called with the name of each stage as it begins.
+    schema
+        Columns to add to, in place; those that every catalogue begins with if not given.
+    sources_schema
+        Another name of ``schema``.
     **kwargs
         Passed to `lsst.pipe.base.Task`.
 
@@ -180,12 +184,17 @@ class ReprocessVisitImageTask(Task):
         config: ReprocessVisitImageConfig | None = None,
         *,
         on_stage: StageObserver | None = None,
+        schema: Schema | None = None,
+        sources_schema: Schema | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(config=config, **kwargs)
         self.on_stage = on_stage
+        if schema is not None and sources_schema is not None:
+            raise UsageError("schema and sources_schema are two names of one argument: give one of them")
         # the order of construction is the order of columns, spec 00.4
-        self.schema = Schema.minimal()
+        given = schema if schema is not None else sources_schema
+        self.schema = given if given is not None else Schema.minimal()
         self.makeSubtask("snap_combine")
         self.makeSubtask("repair")
         self.makeSubtask("detection", schema=self.schema)
@@ -211,7 +220,7 @@ class ReprocessVisitImageTask(Task):
         ap_corr: Mapping[str, BaseField] | None,
         photo_calib: PhotoCalib | None,
         wcs: SkyProjection[Any] | None,
-        id_generator: IdGenerator,
+        id_generator: IdGenerator | None = None,
         initial_photo_calib: PhotoCalib | None = None,
         calib_sources: Mapping[str, NDArray[np.generic]] | None = None,
         background_to_photometric_ratio: NDArray[np.float32] | None = None,
@@ -229,7 +238,7 @@ class ReprocessVisitImageTask(Task):
         background
             Background to subtract, in counts, or in nJy with ``remove_initial_photo_calib``.
         id_generator
-            Makes source ids and seeds.
+            Makes source ids and seeds; ids that count from 1 if not given.
         initial_photo_calib
             Calibration that the background was fitted with; needed with ``remove_initial_photo_calib``.
         calib_sources
@@ -256,6 +265,8 @@ class ReprocessVisitImageTask(Task):
         """
         if result is None:
             result = Struct()
+        if id_generator is None:
+            id_generator = IdGenerator()
         result.exposure = result.sources_footprints = None
         result.seconds = {}
         stage = _Stages(self.on_stage, result.seconds)

@@ -14,6 +14,15 @@ from secondlight.simulate import ingest_visit
 DETECTORS = (90, 91, 92, 93)
 WITHOUT_PSF = 93
 
+#: The visit of all repositories here: small, and as different as four detectors are.
+SIMULATED = {
+    "detectors": DETECTORS,
+    "pipeline": "reprocessVisitImage",
+    "size": (256, 256),
+    "density": 0.5,
+    "without_psf": [WITHOUT_PSF],
+}
+
 
 @pytest.fixture(scope="session")
 def ingested(tmp_path_factory):
@@ -21,14 +30,7 @@ def ingested(tmp_path_factory):
     root = tmp_path_factory.mktemp("repository") / "repo"
     create_repository(root)
     with Butler.from_config(str(root), writeable=True) as butler:
-        ingest_visit(
-            butler,
-            detectors=DETECTORS,
-            pipeline="reprocessVisitImage",
-            size=(256, 256),
-            density=0.5,
-            without_psf=[WITHOUT_PSF],
-        )
+        ingest_visit(butler, **SIMULATED)
     return root
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from .simulate import visit_options
@@ -19,18 +17,20 @@ def command() -> None:
 
 
 @command.command("create")
-@click.argument("repo", type=click.Path(path_type=Path))
+@click.argument("repo")
 @click.option("--db", metavar="URL", help="Database of the registry (postgresql://…); SQLite if not given.")
+@click.option("--namespace", help="Schema within a PostgreSQL database; one for each repository in it.")
+@click.option("--datastore", metavar="URL", help="Where datasets lie (s3://…); in REPO if not given.")
 @_DEBUG
-def create(repo: Path, db: str | None, debug: bool) -> None:
-    """Make an empty repository REPO with storage classes that need no stack."""
+def create(repo: str, db: str | None, namespace: str | None, datastore: str | None, debug: bool) -> None:
+    """Make an empty repository REPO, a folder or a URL, with storage classes that need no stack."""
     from ..pipeline.repository import create_repository
 
-    create_repository(repo, database=db)
+    create_repository(repo, database=db, namespace=namespace, datastore=datastore)
 
 
 @command.command("ingest-demo")
-@click.argument("repo", type=click.Path(path_type=Path))
+@click.argument("repo")
 @click.option(
     "--detectors", type=click.IntRange(1, 99), default=4, show_default=True, help="Number of detectors."
 )
@@ -47,7 +47,7 @@ def create(repo: Path, db: str | None, debug: bool) -> None:
 @visit_options
 @_DEBUG
 def ingest_demo(
-    repo: Path,
+    repo: str,
     detectors: int,
     first_detector: int,
     without_psf: tuple[int, ...],
@@ -62,7 +62,7 @@ def ingest_demo(
 ) -> None:
     """Simulate a visit of several detectors into REPO.
 
-    Prints the collection and the ``pipetask run`` command that reprocesses it.
+    Prints the ``pipetask run`` command that reprocesses it.
     """
     import shlex
 
@@ -72,7 +72,7 @@ def ingest_demo(
     from ..simulate import ingest_visit
 
     path = shipped_pipeline(pipeline)
-    with Butler.from_config(str(repo), writeable=True) as butler:
+    with Butler.from_config(repo, writeable=True) as butler:
         collection = ingest_visit(
             butler,
             detectors=range(first_detector, first_detector + detectors),
@@ -85,7 +85,7 @@ def ingest_demo(
             snaps=snaps,
             without_psf=without_psf,
         )
-    arguments = ["-b", str(repo), "-p", str(path), "-i", collection, "-o", "reprocessed"]
+    arguments = ["-b", repo, "-p", str(path), "-i", collection, "-o", "reprocessed"]
     click.echo(f"pipetask run {shlex.join(arguments)} -j 2 --register-dataset-types")
 
 
@@ -97,6 +97,20 @@ def pipeline_path(name: str | None, debug: bool) -> None:
     from ..pipeline.repository import shipped_pipeline, shipped_pipelines
 
     click.echo(shipped_pipeline(name) if name else "\n".join(shipped_pipelines()))
+
+
+@command.command("bps")
+@click.argument("site", required=False)
+@_DEBUG
+def bps_site(site: str | None, debug: bool) -> None:
+    """Print the path of the file that ``bps submit`` is given for a kind of SITE; without it, the kinds there are.
+
+    ``bps submit "$(secondlight butler bps local)" -b REPO -i INPUTS -o OUTPUTS`` runs on this machine. Needs the extra
+    "bps".
+    """
+    from ..pipeline.repository import shipped_site, shipped_sites
+
+    click.echo(shipped_site(site) if site else "\n".join(shipped_sites()))
 
 
 @command.command("overrides")

@@ -2,43 +2,81 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from lsst.daf.butler import Butler, DatasetType
 from lsst.pipe.base import Pipeline
+from lsst.resources import ResourcePath
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import UsageError
 from .storage import repository_config
 
-__all__ = ["create_repository", "dataset_types", "shipped_pipeline", "shipped_pipelines"]
+__all__ = [
+    "create_repository",
+    "dataset_types",
+    "shipped_pipeline",
+    "shipped_pipelines",
+    "shipped_site",
+    "shipped_sites",
+]
 
 _LABEL = "reprocessVisitImage"
 
 
-def create_repository(root: str | Path, *, database: str | None = None) -> None:
+def create_repository(
+    root: str | Path,
+    *,
+    database: str | None = None,
+    namespace: str | None = None,
+    datastore: str | None = None,
+) -> None:
     """Make an empty repository that knows the storage classes of `lsst.images` and Second Light.
 
     Parameters
     ----------
     root
-        Its folder; must not hold a repository.
+        Its folder, or URL of one (``s3://bucket/…``); must not hold a repository.
     database
         URL of the registry's database (``postgresql://…``); a SQLite file in the folder if not given.
+    namespace
+        Schema of a PostgreSQL database that holds the registry's tables: one database can serve several repositories.
+    datastore
+        Folder or URL of the files of datasets; the repository's folder if not given.
 
     Raises
     ------
     UsageError
-        Raised if there is a repository already.
+        Raised if there is a repository already, or the registry would be a SQLite file where none can be.
     """
+    if database is None and ResourcePath(root, forceDirectory=True).scheme != "file":
+        raise UsageError(f"{root}: a repository that is not on a file system needs a database (--db)")
+    if namespace is not None and database is None:
+        raise UsageError(f"namespace {namespace} without a database: a SQLite file has no namespaces")
     config = repository_config()
-    if database is not None:
-        config["registry", "db"] = database
+    # what may lie elsewhere; makeRepo keeps its own defaults only if nothing may
+    config["registry", "db"] = database or "sqlite:///<butlerRoot>/gen3.sqlite3"
+    if namespace is not None:
+        config["registry", "namespace"] = namespace
+    config["datastore", "root"] = "<butlerRoot>" if datastore is None else datastore
     try:
-        Butler.makeRepo(str(root), config, forceConfigRoot=database is None)
+        Butler.makeRepo(str(root), config, forceConfigRoot=database is None and datastore is None)
     except FileExistsError:
         raise UsageError(f"{root} holds a repository already") from None
+    except Exception as error:
+        # no half a repository, which would be in the way of the next attempt
+        with suppress(FileNotFoundError):
+            ResourcePath(root, forceDirectory=True).join("butler.yaml").remove()
+        if database is None or not isinstance(error, SQLAlchemyError | ImportError | RuntimeError):
+            raise
+        reason = str(error).partition("\n(Background")[0]
+        # the URL may hold a password
+        shown = re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", database)
+        raise UsageError(f"database {shown} cannot hold a registry: {reason}") from error
 
 
 def shipped_pipelines() -> list[str]:
@@ -63,6 +101,29 @@ def shipped_pipeline(name: str) -> Path:
     if not path.is_file():
         raise UsageError(f"{name}: no such pipeline; there are {', '.join(shipped_pipelines())}")
     return path
+
+
+def shipped_sites() -> list[str]:
+    """Return the names of the sites that `bps submit` can be given a shipped file for."""
+    return sorted(p.stem for p in _sites().glob("*.yaml") if p.stem != "common")
+
+
+def shipped_site(name: str) -> Path:
+    """Return the path of the file with which `bps submit` runs a shipped pipeline on a kind of site.
+
+    Parameters
+    ----------
+    name
+        Name of the site.
+
+    Raises
+    ------
+    UsageError
+        Raised if there is none of that name.
+    """
+    if name not in shipped_sites():
+        raise UsageError(f"{name}: no such site; there are {', '.join(shipped_sites())}")
+    return _sites() / f"{name}.yaml"
 
 
 def dataset_types(pipeline: str, universe: Any) -> dict[str, DatasetType]:
@@ -94,3 +155,7 @@ def dataset_types(pipeline: str, universe: Any) -> dict[str, DatasetType]:
 
 def _pipelines() -> Path:
     return Path(str(files("secondlight.pipeline"))) / "pipelines"
+
+
+def _sites() -> Path:
+    return Path(str(files("secondlight.pipeline"))) / "bps"

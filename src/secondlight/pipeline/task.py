@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import lsst.images
+import numpy as np
+from astropy.table import Table
+from lsst.images import SkyProjection
+from lsst.images.fields import BaseField
 from lsst.pex.config import Field
 from lsst.pipe.base import (
     AlgorithmError,
@@ -12,15 +18,23 @@ from lsst.pipe.base import (
     PipelineTaskConfig,
     Struct,
 )
+from numpy.typing import NDArray
 
 from .. import reprocess, threads
 from ..errors import NoWorkError
 from ..model.background import BackgroundList
 from ..model.catalog import SourceCatalog
+from ..model.exposure import Exposure
+from ..model.ids import IdGenerator
+from ..model.mask_planes import Mask
+from ..model.photo_calib import PhotoCalib
+from ..model.psf import BatchPsf
 from . import datasets
 from .connections import ReprocessVisitImageConnections
 
 __all__ = ["ReprocessVisitImageConfig", "ReprocessVisitImageTask"]
+
+type _AnyExposure = Exposure | lsst.images.VisitImage
 
 
 class ReprocessVisitImageConfig(
@@ -48,7 +62,8 @@ class ReprocessVisitImageTask(reprocess.ReprocessVisitImageTask, PipelineTask):
     initInputs
         Unused: the schema of the sources depends on the configuration alone.
     **kwargs
-        Passed to `lsst.pipe.base.Task`.
+        ``schema`` or ``sources_schema``: columns to add to; ``on_stage``: called with the name of each stage as it begins;
+        others are passed to `lsst.pipe.base.Task`.
 
     Attributes
     ----------
@@ -68,6 +83,73 @@ class ReprocessVisitImageTask(reprocess.ReprocessVisitImageTask, PipelineTask):
     ) -> None:
         super().__init__(config=config, initInputs=initInputs, **kwargs)
         self.sources_schema = SourceCatalog(self.schema)
+
+    def run(
+        self,
+        *,
+        exposures: _AnyExposure | Sequence[_AnyExposure],
+        psf: BatchPsf | None,
+        background: BackgroundList | None,
+        ap_corr: Mapping[str, BaseField] | None,
+        photo_calib: PhotoCalib | None,
+        wcs: SkyProjection[Any] | None,
+        id_generator: IdGenerator | None = None,
+        initial_photo_calib: PhotoCalib | None = None,
+        calib_sources: Table | Mapping[str, NDArray[np.generic]] | None = None,
+        background_to_photometric_ratio: lsst.images.Image | NDArray[np.float32] | None = None,
+        preliminary_mask: Mask | lsst.images.Mask | None = None,
+        result: Struct | None = None,
+    ) -> Struct:
+        """Process one detector, given datasets as a Butler returns them (spec 00.6).
+
+        Parameters
+        ----------
+        exposures
+            One or two snaps [count].
+        psf, ap_corr, photo_calib, wcs
+            Final calibrations of this detector.
+        background
+            Background to subtract.
+        id_generator
+            Makes source ids and seeds; ids that count from 1 if not given.
+        initial_photo_calib
+            Calibration that the background was fitted with; needed with ``remove_initial_photo_calib``.
+        calib_sources
+            Calibration sources of the visit; coordinates without a unit are in radians.
+        background_to_photometric_ratio
+            Ratio image; needed with ``do_apply_flat_background_ratio``.
+        preliminary_mask
+            Mask to copy ``copyMaskPlanes`` from.
+        result
+            Filled in place, so that a caller keeps what was made before an error.
+
+        Returns
+        -------
+        lsst.pipe.base.Struct
+            What `secondlight.reprocess.ReprocessVisitImageTask.run` returns, and ``sources``, its table.
+        """
+        if not isinstance(exposures, Sequence):
+            exposures = [exposures]
+        if isinstance(calib_sources, Table):
+            # radians taken for degrees is one of the reference's defects, whatever the column says
+            calib_sources = datasets.calib_sources(calib_sources, as_is=self.config.reproduceReferenceDefects)
+        ratio = background_to_photometric_ratio
+        result = super().run(
+            exposures=[datasets.exposure(exposure) for exposure in exposures],
+            psf=psf,
+            background=background,
+            ap_corr=ap_corr,
+            photo_calib=photo_calib,
+            wcs=wcs,
+            id_generator=id_generator,
+            initial_photo_calib=initial_photo_calib,
+            calib_sources=calib_sources,
+            background_to_photometric_ratio=None if ratio is None else datasets.plane(ratio),
+            preliminary_mask=None if preliminary_mask is None else datasets.mask(preliminary_mask),
+            result=result,
+        )
+        result.sources = datasets.as_astropy(result.sources_footprints)
+        return result
 
     def runQuantum(self, butlerQC: Any, inputRefs: Any, outputRefs: Any) -> None:
         """Get the inputs of one {visit, detector}, process them, put the outputs.
@@ -100,25 +182,20 @@ class ReprocessVisitImageTask(reprocess.ReprocessVisitImageTask, PipelineTask):
         if self.config.do_use_sky_corr:
             background.extend(inputs["background_2"])
         instrument = data_id.records["instrument"]
-        ratio = inputs.get("background_to_photometric_ratio")
-        # radians taken for degrees is one of the reference's defects, whatever the column says
-        calib_sources = datasets.calib_sources(
-            inputs["calib_sources"], as_is=self.config.reproduceReferenceDefects
-        )
-        result = Struct()
+        result = Struct(exposure=None, sources_footprints=None, seconds={})
         with threads.use(butlerQC.resources.num_cores):
             try:
                 self.run(
-                    exposures=[datasets.exposure(e) for e in inputs["exposures"]],
-                    preliminary_mask=datasets.mask(inputs["preliminary_mask"]),
+                    exposures=inputs["exposures"],
+                    preliminary_mask=inputs["preliminary_mask"],
                     psf=record.psf,
                     wcs=record.wcs,
                     ap_corr=record.ap_corr_map,
                     photo_calib=record.photo_calib,
                     background=background,
                     initial_photo_calib=inputs.get("initial_photo_calib"),
-                    calib_sources=calib_sources,
-                    background_to_photometric_ratio=None if ratio is None else datasets.plane(ratio),
+                    calib_sources=inputs["calib_sources"],
+                    background_to_photometric_ratio=inputs.get("background_to_photometric_ratio"),
                     id_generator=self.config.id_generator.make(
                         visit=int(data_id["visit"]),
                         detector=detector,
@@ -151,7 +228,7 @@ class ReprocessVisitImageTask(reprocess.ReprocessVisitImageTask, PipelineTask):
             outputs.sources_footprints = result.sources_footprints
         if background is not None:
             outputs.background = background
-            outputs.sources = datasets.as_astropy(result.sources_footprints)
+            outputs.sources = result.sources
         return outputs
 
 
