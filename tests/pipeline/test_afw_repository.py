@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from lsst.daf.butler import Butler
 
-from helpers.command import secondlight
+from helpers.command import scene_arguments, secondlight
 from helpers.shared import needs_shared, reference
 from helpers.stack_repository import DETECTOR, INSTRUMENT, RUN
 from secondlight.configs import shipped
@@ -72,6 +72,36 @@ def test_outputs_are_files_of_afw(processed):
     assert catalog.footprints.areas.min() > 0
     (background,) = paths(processed, "pvi_background")
     assert len(read_background(background)) == 2
+
+
+@needs_shared
+def test_outputs_equal_those_of_the_command_line(processed, tmp_path):
+    ended = secondlight("run", *scene_arguments("small", out=tmp_path / "out"), "--format", "afw", "--quiet")
+    assert ended.status == 0, ended.err
+    directly = tmp_path / "out"
+    table, expected = (
+        pq.read_table(p) for p in (*paths(processed, "sources_detector"), directly / "sources.parquet")
+    )
+    assert table.column_names == expected.column_names and table.num_rows > 100
+    for name in table.column_names:
+        assert np.array_equal(table[name], expected[name], equal_nan=table[name].type != "bool"), name
+    (image,) = paths(processed, "pvi")
+    in_repository, from_files = read_exposure(image), read_exposure(directly / "pvi.fits")
+    for plane in ("image", "mask", "variance"):
+        assert getattr(in_repository, plane).tobytes() == getattr(from_files, plane).tobytes(), plane
+    for part in ("mask_planes", "unit", "photo_calib", "ap_corr_map", "wcs", "filter", "visit_info", "bbox"):
+        np.testing.assert_equal(getattr(in_repository, part), getattr(from_files, part), err_msg=part)
+    np.testing.assert_equal(in_repository.summary_stats, from_files.summary_stats)
+    catalogs = [
+        read_source_catalog(p)
+        for p in (*paths(processed, "sources_detector_footprints"), directly / "sources_footprints.fits")
+    ]
+    for name in catalogs[1].schema.names:
+        assert catalogs[0][name].tobytes() == catalogs[1][name].tobytes(), name
+    one, other = (c.footprints for c in catalogs)
+    assert np.array_equal(one.areas, other.areas) and np.array_equal(one.peaks, other.peaks)
+    (background,) = paths(processed, "pvi_background")
+    assert background.read_bytes() == (directly / "pvi_background.fits").read_bytes()
 
 
 @needs_shared

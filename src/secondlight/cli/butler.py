@@ -89,6 +89,19 @@ def ingest_demo(
     click.echo(f"pipetask run {shlex.join(arguments)} -j 2 --register-dataset-types")
 
 
+@command.command("recover")
+@click.argument("repo")
+@_DEBUG
+def recover(repo: str, debug: bool) -> None:
+    """Make REPO readable again after a process that wrote to its SQLite registry was killed.
+
+    SQLite rolls back what was cut off when the file is next opened for writing, and does not when it is opened for reading.
+    """
+    from ..pipeline.repository import recover_repository
+
+    recover_repository(repo)
+
+
 @command.command("pipeline")
 @click.argument("name", required=False)
 @_DEBUG

@@ -19,6 +19,7 @@ from .storage import repository_config
 __all__ = [
     "create_repository",
     "dataset_types",
+    "recover_repository",
     "shipped_pipeline",
     "shipped_pipelines",
     "shipped_site",
@@ -77,6 +78,24 @@ def create_repository(
         # the URL may hold a password
         shown = re.sub(r"(//[^/@]*):[^/@]*@", r"\1:***@", database)
         raise UsageError(f"database {shown} cannot hold a registry: {reason}") from error
+
+
+def recover_repository(root: str | Path) -> None:
+    """Make a repository readable again after a process that wrote to its SQLite registry was killed.
+
+    Parameters
+    ----------
+    root
+        Its folder or URL.
+
+    Notes
+    -----
+    A transaction that was cut off has to be rolled back, which SQLite does when next the file is opened for writing. Until
+    then readers fail with "attempt to write a readonly database", and ``pipetask run`` begins as a reader. Another registry
+    is only opened and closed.
+    """
+    with Butler.from_config(str(root), writeable=True) as butler:
+        butler.collections.query("*")
 
 
 def shipped_pipelines() -> list[str]:

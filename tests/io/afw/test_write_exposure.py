@@ -98,7 +98,9 @@ def test_every_hdu_is_the_references(tmp_path, which, quiet):
         assert [h.name for h in ours] == [h.name for h in theirs]
         for a, b in zip(theirs, ours, strict=True):
             if a.name not in OF_DETECTORS:
-                assert cards(b.header) == cards(a.header), a.name
+                # a mask's BUNIT without a value is left out: it is an error in FITS
+                expected = {c for c in cards(a.header) if a.name != "MASK" or c[0] != "BUNIT"}
+                assert cards(b.header) == expected, a.name
             for keyword in {c.keyword for c in a.header.cards if LAYOUT.match(c.keyword)} - {"COMMENT"}:
                 if a.name not in OF_DETECTORS | {"ARCHIVE_INDEX"} and keyword != "NAXIS":
                     # the smallest coefficients of SIP are 1e-10, and written to 15 digits

@@ -101,7 +101,8 @@ def write_exposure(
     with atomic_path(path, overwrite=overwrite) as staged, staged.open("wb") as stream:
         stream.write(primary)
         for kind, plane, comment, unit in planes:
-            units: list[Card] = [("BUNIT", unit, comment)] if exposure.unit else []
+            # afw gives a mask a BUNIT without a value, which checkers of FITS call an error: a mask has none here
+            units: list[Card] = [("BUNIT", unit, comment)] if exposure.unit and unit is not None else []
             cards = [*wcs, *_plane_cards(exposure, kind, units)]
             stream.write(plane_hdu(plane, cards, compression))
         for hdu in archive.hdus():
