@@ -28,7 +28,8 @@ TESTS = Path(__file__).parents[1]
 
 def in_force(**changes):
     """The environment with the overrides in force."""
-    return os.environ | {"DAF_BUTLER_CONFIG_PATH": str(overrides_path()), "PYTHONPATH": str(TESTS)} | changes
+    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
+    return os.environ | {"DAF_BUTLER_CONFIG_PATH": str(overrides_path()), "PYTHONPATH": path} | changes
 
 
 @pytest.fixture(scope="module")
