@@ -102,9 +102,7 @@ def test_a_quantum_runs(butler):
 
 
 def test_run_takes_datasets_and_returns_every_output(butler):
-    exposure = butler.get(
-        "postISRCCD", instrument="LSSTCam", exposure=VISIT["visit"], detector=DETECTOR
-    )
+    exposure = butler.get("postISRCCD", instrument="LSSTCam", exposure=VISIT["visit"], detector=DETECTOR)
     record = butler.get("finalVisitSummary", VISIT).find(DETECTOR)
     assert isinstance(exposure, VisitImage)
     schema = Schema.minimal()

@@ -27,9 +27,7 @@ def load(name, folder):
         f"includeConfigs:\n  - resource://secondlight/pipeline/bps/{name}.yaml\n{ENTERED[name]}"
         "payload:\n  butlerConfig: REPO\n  inCollection: IN\n"
     )
-    return BpsConfig(
-        str(own), defaults={"uniqProcName": "test", "operator": "me", "timestamp": "now"}
-    )
+    return BpsConfig(str(own), defaults={"uniqProcName": "test", "operator": "me", "timestamp": "now"})
 
 
 @pytest.fixture(params=shipped_sites())

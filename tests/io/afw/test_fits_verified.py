@@ -34,7 +34,7 @@ OF_THE_LAYOUT = re.compile(
     r'Column #\d+: Name "(cat\.archive|cat\.persistable)" contains character'
     r"|Keyword (AR_NAME|ALIAS) is duplicated in card"
     r"|The OGIP long string keyword convention is used without"
-    r'|Columns #\d+, \w+ and #\d+, \w+ are not unique'
+    r"|Columns #\d+, \w+ and #\d+, \w+ are not unique"
 )
 
 
