@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml tools/find-python.sh
 	    echo "making $(VENV) with $$python"; rm -rf $(VENV); "$$python" -m venv $(VENV); fi
 	@echo "installing Second Light and what it needs into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --editable ./drp_tasks
 	@touch $(STAMP)
 
 demo: $(STAMP)

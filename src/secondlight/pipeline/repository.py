@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ __all__ = [
     "create_repository",
     "dataset_types",
     "recover_repository",
+    "remove_repository",
     "shipped_pipeline",
     "shipped_pipelines",
     "shipped_site",
@@ -96,6 +98,27 @@ def recover_repository(root: str | Path) -> None:
     """
     with Butler.from_config(str(root), writeable=True) as butler:
         butler.collections.query("*")
+
+
+def remove_repository(root: str | Path) -> None:
+    """Remove a repository whose registry and datasets all lie in its folder; nothing if there is no such folder.
+
+    Parameters
+    ----------
+    root
+        Its folder.
+
+    Raises
+    ------
+    UsageError
+        Raised if the folder is there, and does not hold such a repository.
+    """
+    folder = Path(root)
+    if not folder.exists():
+        return
+    if not ((folder / "butler.yaml").is_file() and (folder / "gen3.sqlite3").is_file()):
+        raise UsageError(f"{folder} is not a repository of its own: it is left alone")
+    shutil.rmtree(folder)
 
 
 def shipped_pipelines() -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .camera import Pointing
     from .files import run_arguments, write_visit
     from .picture import draw_picture
+    from .repository_truth import compare_visit_with_truth, draw_visit
     from .truth import TruthComparison, compare_with_truth
     from .visit import SimulatedVisit, simulate_visit
 
@@ -23,8 +24,10 @@ __all__ = [
     "Pointing",
     "SimulatedVisit",
     "TruthComparison",
+    "compare_visit_with_truth",
     "compare_with_truth",
     "draw_picture",
+    "draw_visit",
     "ingest_visit",
     "run_arguments",
     "simulate_visit",
@@ -35,8 +38,10 @@ _HOMES = {
     "Pointing": "camera",
     "SimulatedVisit": "visit",
     "TruthComparison": "truth",
+    "compare_visit_with_truth": "repository_truth",
     "compare_with_truth": "truth",
     "draw_picture": "picture",
+    "draw_visit": "repository_truth",
     "ingest_visit": "butler",
     "run_arguments": "files",
     "simulate_visit": "visit",

@@ -10,7 +10,7 @@ from typing import Any
 import lsst.images
 import numpy as np
 from astropy.table import Table, vstack
-from lsst.daf.butler import Butler, CollectionType, Timespan  # type: ignore[attr-defined]
+from lsst.daf.butler import Butler, CollectionType, DatasetType, Timespan  # type: ignore[attr-defined]
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
 from secondlight.errors import UsageError
@@ -25,7 +25,10 @@ from .files import visit_record
 from .observing import PIXEL_SCALE
 from .visit import SimulatedVisit, simulate_visit
 
-__all__ = ["ingest_visit", "neighbouring_pointing"]
+__all__ = ["TRUTH", "ingest_visit", "neighbouring_pointing"]
+
+#: Dataset type of the objects that a detector was simulated with.
+TRUTH = "simulated_truth"
 
 #: Gap between detectors [pixel].
 _GAP = 60
@@ -76,7 +79,7 @@ def ingest_visit(
     snaps: int = 1,
     without_psf: Collection[int] = (),
 ) -> str:
-    """Simulate a visit and put what upstream would have made of it into a repository.
+    """Simulate a visit and put what upstream would have made of it into a repository, and the truth.
 
     Parameters
     ----------
@@ -106,6 +109,9 @@ def ingest_visit(
         raise UsageError(f"detector {unknown[0]} is to lack its PSF, but is not among those simulated")
     run = f"{INSTRUMENT}/simulated/{visit}"
     types = dataset_types(pipeline, butler.dimensions)
+    types[TRUTH] = DatasetType(
+        TRUTH, ["instrument", "visit", "detector"], "ArrowAstropy", universe=butler.dimensions
+    )
     if run in butler.collections.query("*"):
         raise UsageError(f"the repository holds collection {run} already")
     simulated = [
@@ -143,6 +149,7 @@ def ingest_visit(
         put("initial_photo_calib", one.initial_photo_calib, **ids)
         ratio = one.background_ratio if one.background_ratio is not None else np.ones(size[::-1], np.float32)
         put("background_to_photometric_ratio", lsst.images.Image(ratio, yx0=(0, 0)), **ids)
+        put(TRUTH, one.truth, **ids)
     put("calib_sources", _all_calib_sources(simulated), visit=visit)
     # last: with it the visit is complete
     put("visit_summary", _summary(simulated, without_psf), visit=visit)
