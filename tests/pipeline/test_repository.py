@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import lsst.images
 import numpy as np
@@ -41,7 +42,7 @@ def test_inputs_have_types_that_need_no_afw(ingested):
 
 
 def test_a_reader_of_images_needs_no_second_light(ingested):
-    with sqlite3.connect(f"file:{ingested}/gen3.sqlite3?mode=ro", uri=True) as registry:
+    with closing(sqlite3.connect(f"file:{ingested}/gen3.sqlite3?mode=ro", uri=True)) as registry:
         query = "SELECT DISTINCT formatter FROM file_datastore_records WHERE storage_class = 'VisitImage'"
         assert registry.execute(query).fetchall() == [("lsst.images.formatters.GenericFormatter",)]
 

@@ -75,6 +75,8 @@ def main(args: Sequence[str] | None = None) -> None:
     gc.set_threshold(50_000, 20, 50)
     # what the tasks warn of; nothing if someone has set up logging already
     logging.basicConfig(level=logging.WARNING, format="secondlight: %(levelname)s: %(message)s")
+    # the Butler misses pandas, which nothing here uses
+    logging.getLogger("lsst.daf.butler._storage_class").setLevel(logging.ERROR)
     try:
         status = _secondlight.main(arguments, prog_name="secondlight", standalone_mode=False)
     except click.exceptions.Abort:
