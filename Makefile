@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?=
 BENCH := $(VENV)/.bench
-# a page whose tables the benchmarks replace: make bench WRITE=docs/performance.md
+# pages whose tables the benchmarks replace: make bench WRITE='docs/performance.md README.md'
 WRITE ?=
 # a folder with recorded runs, whose scene "small" is deblended, too
 REFERENCE ?=

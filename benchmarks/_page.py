@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks._tables import write_blocks
@@ -21,25 +21,30 @@ def page_parser(doc: str | None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--write", type=Path, metavar="PAGE", help="replace the blocks of this page, too: docs/performance.md"
+        "--write",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="PAGE",
+        help="replace the blocks of these pages, too: docs/performance.md README.md",
     )
     return parser
 
 
-def finish(blocks: Mapping[str, str], page: Path | None) -> None:
-    """Print blocks, and write them into a page if one is given.
+def finish(blocks: Mapping[str, str], pages: Sequence[Path]) -> None:
+    """Print blocks, and write them into pages if any are given.
 
     Parameters
     ----------
     blocks
         Markdown, by the name of the block.
-    page
-        A page that has those blocks.
+    pages
+        Pages that have those blocks.
     """
     for block in blocks.values():
         print(f"\n{block}", flush=True)
-    if page is not None:
-        write_blocks(page, blocks)
+    if pages:
+        write_blocks(pages, blocks)
 
 
 def seconds(value: float) -> str:

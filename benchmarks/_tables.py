@@ -60,20 +60,30 @@ def replace_block(text: str, name: str, block: str) -> str:
     return f"{head}{begin}{block.strip()}\n{end}{tail}"
 
 
-def write_blocks(path: Path, blocks: Mapping[str, str]) -> None:
-    """Replace blocks of a page on disk, all or none.
+def write_blocks(pages: Sequence[Path], blocks: Mapping[str, str]) -> None:
+    """Replace blocks of pages on disk, all or none.
 
     Parameters
     ----------
-    path
-        The page.
+    pages
+        Each has some of the blocks.
     blocks
         New contents, by name.
+
+    Raises
+    ------
+    ValueError
+        Raised if no page has one of the blocks, or a page has it twice.
     """
-    text = path.read_text()
+    texts = {page: page.read_text() for page in pages}
     for name, block in blocks.items():
-        text = replace_block(text, name, block)
-    path.write_text(text)
+        homes = [page for page, text in texts.items() if f"<!-- begin {name} -->" in text]
+        if not homes:
+            raise ValueError(f"no page has a block {name!r}")
+        for page in homes:
+            texts[page] = replace_block(texts[page], name, block)
+    for page, text in texts.items():
+        page.write_text(text)
 
 
 class Line(NamedTuple):

@@ -1,6 +1,6 @@
 """One CCD of the survey's camera: seconds of each stage, memory, and the same beside other packages.
 
-    python -m benchmarks.ccd [--write docs/performance.md] [--only PART …] [--repeats N]
+    python -m benchmarks.ccd [--write docs/performance.md README.md] [--only PART …] [--repeats N]
 
 Simulates the CCD once. Each configuration runs in a fresh process, on kernels that are compiled; CPU seconds are those of all
 threads, user and system. Needs the extra ``bench``; source-extractor takes part if it is installed.

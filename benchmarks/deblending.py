@@ -1,6 +1,6 @@
 """The deblender: blends and children per second beside photutils and sep, and blends made to break it.
 
-    python -m benchmarks.deblending [--reference REFERENCE_DIR] [--write docs/performance.md]
+    python -m benchmarks.deblending [--reference REFERENCE_DIR] [--write docs/performance.md README.md]
 
 With REFERENCE_DIR, which holds recorded runs, its scene ``small`` is deblended, too; a crowded one is simulated.
 Needs the extra ``bench``.

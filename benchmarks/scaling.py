@@ -1,6 +1,6 @@
 """What a run costs for more sources and for more pixels: straight lines, and their slopes.
 
-    python -m benchmarks.scaling [--write docs/performance.md] [--quick]
+    python -m benchmarks.scaling [--write docs/performance.md README.md] [--quick]
 
 Simulates a whole CCD with 500 to 50,000 sources, and images of 1 to 64 megapixels with as many objects each; half an hour at
 first, later the simulated files are there. CPU seconds are those of one thread, reading and writing left out.

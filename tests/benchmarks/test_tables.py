@@ -61,15 +61,17 @@ def test_pages_without_that_block(page):
         replace_block(page, "a", "x")
 
 
-def test_page_is_written_whole_or_not_at_all(tmp_path):
-    page = tmp_path / "page.md"
+def test_pages_are_written_whole_or_not_at_all(tmp_path):
+    page, other = tmp_path / "page.md", tmp_path / "other.md"
     page.write_text(PAGE)
+    other.write_text("<!-- begin a -->\n<!-- end a -->\n")
     with pytest.raises(ValueError, match="'c'"):
-        write_blocks(page, {"a": "1", "c": "2"})
+        write_blocks([page, other], {"a": "1", "c": "2"})
     assert page.read_text() == PAGE
-    write_blocks(page, {"a": "1", "b": "2"})
+    write_blocks([page, other], {"a": "1", "b": "2"})
     assert "\n1\n" in page.read_text()
     assert "\n2\n" in page.read_text()
+    assert other.read_text() == "<!-- begin a -->\n1\n<!-- end a -->\n"
 
 
 def test_seconds_keep_three_digits():
