@@ -16,6 +16,7 @@ from scipy.special import erfc, ndtr
 
 from ._jit import jit
 from .exponential import EXP_MIN, exp
+from .hermite import interpolate
 from .pixels import Pixels, show
 from .variance import ellipse_row
 
@@ -72,15 +73,7 @@ def _absolute(value: float, variance: float, table: NDArray[np.float64]) -> floa
     # beyond the table, or no number
     if not (variance > 0.0 and 0.0 <= place < len(table) - 1):
         return abs(value) - _noise_bias(value, variance)
-    i = int(place)
-    f = place - i
-    g = 1.0 - f
-    bias = (
-        table[i, 0] * g * g * (1.0 + 2.0 * f)
-        + table[i + 1, 0] * f * f * (1.0 + 2.0 * g)
-        + (table[i, 1] * g - table[i + 1, 1] * f) * f * g / _PER_UNIT
-    )
-    return abs(value) - sigma * bias
+    return abs(value) - sigma * interpolate(table, place, _PER_UNIT)
 
 
 @jit

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import j0, j1
 
 from ._jit import jit
+from .hermite import interpolate
 from .pixels import Pixels, show
 from .sinc_aperture import sinc_flux
 
@@ -79,15 +80,7 @@ def _fill_transform(
 def _transform(area: float, a: float, ratio: float, u: float, v: float, table: NDArray[np.float64]) -> float:
     """Transform of an ellipse at a frequency along its axes, by cubic interpolation."""
     v *= ratio
-    place = a * math.sqrt(u * u + v * v) * _PER_UNIT
-    m = int(place)
-    f = place - m
-    g = 1.0 - f
-    return area * (
-        table[m, 0] * g * g * (1.0 + 2.0 * f)
-        + table[m + 1, 0] * f * f * (1.0 + 2.0 * g)
-        + (table[m, 1] * g - table[m + 1, 1] * f) * f * g / _PER_UNIT
-    )
+    return area * interpolate(table, a * math.sqrt(u * u + v * v) * _PER_UNIT, _PER_UNIT)
 
 
 @jit

@@ -57,9 +57,9 @@ def _sums_within(values: NDArray[np.float32], center: float, half: float) -> tup
     """Number of values within ``half`` of a centre, sum of their distances from it, and sum of the squares."""
     n = first = second = 0.0
     for i in range(len(values)):
-        d = np.float64(values[i]) - center
-        inside = abs(d) <= half
-        d = d if inside else 0.0
+        distance = np.float64(values[i]) - center
+        inside = abs(distance) <= half
+        d = distance if inside else np.float64(0.0)
         n += 1.0 if inside else 0.0
         first += d
         second += d * d

@@ -89,9 +89,9 @@ def _bin(
     """Fill ``out`` with sums over bins of ``plane`` (the first begins at x0, y0) divided by ``divisor``."""
     if bin_x == 1 and bin_y == 1:
         for j in range(out.shape[0]):
-            row = plane[y0 + j, x0 : x0 + out.shape[1]]
-            for i in range(len(row)):
-                out[j, i] = row[i]
+            pixels = plane[y0 + j, x0 : x0 + out.shape[1]]
+            for i in range(len(pixels)):
+                out[j, i] = pixels[i]
         return
     for j in range(out.shape[0]):
         for i in range(out.shape[1]):
