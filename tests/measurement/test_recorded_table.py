@@ -15,6 +15,8 @@ from secondlight.tasks.measurement import SingleFrameMeasurementTask
 LIMITS = {
     # an ellipse scaled to a radius is, by its last digit, smaller than that or not
     "ext_photometryKron_KronFlux_flag_small_radius": 0.985,
+    # sums in double precision; one row, 1.01e-5 instead of 1e-5
+    "ext_photometryKron_KronFlux_instFluxErr": 0.998,
     # noise at a signal-to-noise of 2 sends an iteration elsewhere; the wings of saturated stars
     "ext_shapeHSM_HsmPsfMomentsDebiased": 0.994,
     # one source smaller than a pixel: moments in single precision
