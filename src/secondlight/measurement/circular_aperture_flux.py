@@ -62,6 +62,7 @@ class CircularApertureFluxConfig(PluginConfig):
         doc="Radii of the apertures [pixel].",
         default=[3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0],
         minLength=1,
+        itemCheck=lambda radius: radius > 0,
     )
     maxSincRadius = Field[float](
         doc="Largest radius measured as the integral of a band-limited image; larger ones are sums of pixels.",
