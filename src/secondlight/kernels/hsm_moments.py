@@ -69,6 +69,22 @@ def _clip(step: float) -> float:
 
 
 @jit
+def _filled(there: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Row start and stop, column start and stop of what is there; looked for from outside, so mostly found at once."""
+    h, w = there.shape
+    i0, i1, j0, j1 = 0, h, 0, w
+    while i0 < h and not there[i0].any():
+        i0 += 1
+    while i1 > i0 and not there[i1 - 1].any():
+        i1 -= 1
+    while j0 < w and not there[i0:i1, j0].any():
+        j0 += 1
+    while j1 > j0 and not there[i0:i1, j1 - 1].any():
+        j1 -= 1
+    return i0, i1, j0, j1
+
+
+@jit
 def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: NDArray[np.int64]) -> bool:
     """Find the rows and columns that both the non-zero pixels and the good pixels span, and zero the bad pixels.
 
@@ -87,23 +103,15 @@ def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: 
         Whether anything is left.
     """
     h, w = stamp.shape
-    b = np.empty((2, 4), np.int64)
-    for k in range(2):
-        b[k, 0], b[k, 1], b[k, 2], b[k, 3] = h, 0, w, 0
+    some, both = _filled(stamp != 0.0), _filled(good)
     for i in range(h):
+        row, usable = stamp[i], good[i]
         for j in range(w):
-            for k in range(2):
-                if good[i, j] if k else stamp[i, j] != 0.0:
-                    b[k, 0] = min(b[k, 0], i)
-                    b[k, 1] = max(b[k, 1], i + 1)
-                    b[k, 2] = min(b[k, 2], j)
-                    b[k, 3] = max(b[k, 3], j + 1)
-            if not good[i, j]:
-                stamp[i, j] = 0.0
-    bounds[0] = max(b[0, 0], b[1, 0])
-    bounds[1] = min(b[0, 1], b[1, 1])
-    bounds[2] = max(b[0, 2], b[1, 2])
-    bounds[3] = min(b[0, 3], b[1, 3])
+            row[j] = row[j] if usable[j] else 0.0
+    bounds[0] = max(some[0], both[0])
+    bounds[1] = min(some[1], both[1])
+    bounds[2] = max(some[2], both[2])
+    bounds[3] = min(some[3], both[3])
     return bool(bounds[0] < bounds[1] and bounds[2] < bounds[3])
 
 
