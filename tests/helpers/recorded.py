@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -33,9 +33,13 @@ class Scene:
     isolated: Any
 
 
-@cache
 def measured_exposure(name: str) -> Exposure:
-    """The image of a recorded scene as it was after detection."""
+    """The image of a recorded scene as it was after detection; a copy, which a test may change."""
+    return _measured_exposure(name).copy()
+
+
+@cache
+def _measured_exposure(name: str) -> Exposure:
     record = read_visit_summary(reference(name, "inputs", "finalVisitSummary.fits")).find(42)
     snaps = [read_exposure(f, psf=False) for f in sorted(reference(name, "inputs").glob("postISRCCD_*.fits"))]
     stages = np.load(reference(name, "outputs", "stages.npz"))
@@ -55,10 +59,14 @@ def measured_exposure(name: str) -> Exposure:
     )
 
 
-@cache
 def scene(name: str) -> Scene:
     """Read a recorded scene; ``isolated`` are the table's rows that no deblender touches."""
-    exposure = measured_exposure(name)
+    return replace(_scene(name), exposure=measured_exposure(name))
+
+
+@cache
+def _scene(name: str) -> Scene:
+    exposure = _measured_exposure(name)
     parts = [read_footprints(reference(name, "outputs", f"{f}.parquet")) for f in ("detection", "sky")]
     table = tools().load(reference(name, "outputs_no_noise", "sources.parquet"))
     return Scene(
@@ -96,14 +104,18 @@ class Deblended:
         return {name: share for name, share, _, _ in compared if name in columns}
 
 
-@cache
 def deblended(name: str, table: str = "outputs") -> Deblended:
     """Read a recorded scene after deblending, and the table of its run, of ``outputs_no_noise`` or of a variant."""
+    return replace(_deblended(name, table), exposure=measured_exposure(name))
+
+
+@cache
+def _deblended(name: str, table: str) -> Deblended:
     folder = reference(name, table) if table.startswith("outputs") else reference("variants", table)
     rows = read_footprints(
         (folder if (folder / "deblend.parquet").exists() else reference(name, "outputs")) / "deblend.parquet"
     )
-    return Deblended(measured_exposure(name), rows, tools().load(folder / "sources.parquet"))
+    return Deblended(_measured_exposure(name), rows, tools().load(folder / "sources.parquet"))
 
 
 @cache
