@@ -14,7 +14,7 @@ from .model.background import BackgroundList
 from .model.exposure import Exposure
 from .model.ids import IdGenerator
 from .model.photo_calib import PhotoCalib
-from .model.psf import GaussianPsf
+from .model.psf import AffineWcs, GaussianPsf, PiffInterpolation, PiffPsf, PiffStars, PixelGrid
 from .reprocess import ReprocessVisitImageConfig, ReprocessVisitImageTask
 
 __all__ = ["CacheState", "Finding", "cache_state", "check"]
@@ -23,8 +23,10 @@ _SIZE = 256
 _SIGMA = 2.0
 _NOISE = 10.0
 _FLUX = 2.0e5
-#: Placed off the pixel centres, far from each other and from the edge.
-_STARS = np.array([(60.3, 70.8), (180.6, 60.1), (90.9, 190.4), (200.2, 185.5)])
+#: Placed off the pixel centres and far from the edge; the last two are a blend.
+_STARS = np.array(
+    [(60.3, 70.8), (180.6, 60.1), (90.9, 190.4), (200.2, 185.5), (128.4, 130.2), (136.7, 133.9)]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,9 @@ def cache_state() -> CacheState:
 
 
 def check() -> list[Finding]:
-    """Reprocess a tiny image of four stars, and compare with the truth."""
+    """Reprocess a tiny image of six stars, two of them blended, draw a Piff model, and compare with the truth."""
     task = ReprocessVisitImageTask(ReprocessVisitImageConfig())
-    exposure = _four_stars()
+    exposure = _stars()
     bbox = exposure.bbox
     result = task.run(
         exposures=exposure,
@@ -65,7 +67,7 @@ def check() -> list[Finding]:
     )
     catalog = result.sources_footprints
     x, y = catalog["slot_Centroid_x"], catalog["slot_Centroid_y"]
-    real = ~catalog["sky_source"]
+    real = ~catalog["sky_source"] & (catalog["deblend_nChild"] == 0)
     findings = [
         Finding(int(real.sum()) == len(_STARS), f"{int(real.sum())} sources detected of {len(_STARS)} stars"),
         Finding(bool(np.isfinite(result.exposure.image).all()), "every pixel of the image is finite"),
@@ -78,10 +80,34 @@ def check() -> list[Finding]:
     flux = catalog["base_PsfFlux_instFlux"][real][distance.argmin(axis=0)]
     off = float(np.abs(flux / _FLUX - 1).max())
     findings.append(Finding(off < 0.01, f"PSF fluxes within {100 * off:.2f} % of the truth"))
+    findings.append(_piff_is_drawn())
     return findings
 
 
-def _four_stars() -> Exposure:
+def _piff_is_drawn() -> Finding:
+    """Draw a Gaussian that a Piff model holds pixel by pixel, on the pixels and between them."""
+    half = 10
+    v, u = np.mgrid[-half : half + 1, -half : half + 1]
+    values = np.exp(-0.5 * (u * u + v * v) / _SIGMA**2)
+    one = np.zeros(1)
+    psf = PiffPsf(
+        PixelGrid(1.0, 2 * half + 1, 5),
+        PiffInterpolation(("x",), np.ones(1, bool), values.reshape(-1, 1)),
+        AffineWcs((1.0, 0.0, 0.0, 1.0)),
+        PiffStars(one, one, one > 0, one > 0, one),
+        height=2 * half + 1,
+        width=2 * half + 1,
+    )
+    kernel, stamps = psf.kernel_images([50.0], [60.0])[0], psf.stellar_images([50.3], [59.8])
+    moved = np.exp(-0.5 * ((u - 0.3) ** 2 + (v + 0.2) ** 2) / _SIGMA**2)
+    worst = max(
+        float(np.abs(image / image.max() - expected / expected.max()).max())
+        for image, expected in ((kernel, values), (stamps.images[0], moved))
+    )
+    return Finding(worst < 0.02, f"a Piff model is drawn within {100 * worst:.2f} % of its peak")
+
+
+def _stars() -> Exposure:
     """An exposure of Gaussian stars in white noise, with one cosmic ray."""
     rng = np.random.default_rng(1)
     y, x = np.mgrid[:_SIZE, :_SIZE]

@@ -91,14 +91,14 @@ def test_doctor_is_well():
 
 def test_doctor_says_what_is_wrong(monkeypatch):
     monkeypatch.setattr(selfcheck, "_FLUX", selfcheck._FLUX * 0.9)
-    real = selfcheck._four_stars
+    real = selfcheck._stars
 
     def too_bright():
         exposure = real()
         exposure.image *= 1.1
         return exposure
 
-    monkeypatch.setattr(selfcheck, "_four_stars", too_bright)
+    monkeypatch.setattr(selfcheck, "_stars", too_bright)
     ended = secondlight("doctor")
     assert ended.status == 1
     assert "BAD  PSF fluxes" in ended.out and "kernel cache" in ended.err
