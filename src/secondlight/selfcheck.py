@@ -8,9 +8,10 @@ from pathlib import Path
 import astropy.wcs
 import numpy as np
 from lsst.images import Box, DetectorFrame, SkyProjection
+from lsst.images.fields import ChebyshevField
 
 from .kernels import cache_directory
-from .model.background import BackgroundList
+from .model.background import ApproxStyle, BackgroundList, BackgroundModel, InterpStyle, UndersampleStyle
 from .model.exposure import Exposure
 from .model.ids import IdGenerator
 from .model.photo_calib import PhotoCalib
@@ -59,9 +60,9 @@ def check() -> list[Finding]:
     result = task.run(
         exposures=exposure,
         psf=GaussianPsf(_SIGMA, 41, 41),
-        background=BackgroundList(),
+        background=_flat_background(bbox),
         ap_corr={},
-        photo_calib=PhotoCalib.constant(1.0, bbox=bbox),
+        photo_calib=PhotoCalib.from_field(ChebyshevField(bbox, np.array([[1.0, 0.0], [0.0, 0.0]])), err=0.0),
         wcs=_tangent_projection(bbox),
         id_generator=IdGenerator(),
     )
@@ -84,6 +85,27 @@ def check() -> list[Finding]:
     return findings
 
 
+def _flat_background(bbox: Box) -> BackgroundList:
+    """A background of nothing, interpolated as upstream's are."""
+    cells = np.zeros((4, 4), np.float32)
+    return BackgroundList(
+        [
+            BackgroundModel(
+                stats_image=cells,
+                stats_mask=np.zeros(cells.shape, np.int32),
+                stats_variance=np.ones(cells.shape, np.float32),
+                bbox=bbox,
+                interp_style=InterpStyle.AKIMA_SPLINE,
+                undersample_style=UndersampleStyle.REDUCE_INTERP_ORDER,
+                approx_style=ApproxStyle.UNKNOWN,
+                approx_order_x=0,
+                approx_order_y=0,
+                approx_weighting=False,
+            )
+        ]
+    )
+
+
 def _piff_is_drawn() -> Finding:
     """Draw a Gaussian that a Piff model holds pixel by pixel, on the pixels and between them."""
     half = 10
@@ -104,7 +126,9 @@ def _piff_is_drawn() -> Finding:
         float(np.abs(image / image.max() - expected / expected.max()).max())
         for image, expected in ((kernel, values), (stamps.images[0], moved))
     )
-    return Finding(worst < 0.02, f"a Piff model is drawn within {100 * worst:.2f} % of its peak")
+    xx = float(psf.moments([50.0], [60.0])[0, 0])
+    worst = max(worst, abs(xx / _SIGMA**2 - 1))
+    return Finding(worst < 0.02, f"a Piff model and its moments are within {100 * worst:.2f} % of the truth")
 
 
 def _stars() -> Exposure:

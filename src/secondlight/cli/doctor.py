@@ -51,7 +51,7 @@ def command(ctx: click.Context, warm: bool, debug: bool) -> None:
     if not warm:
         click.echo(f"kernel cache: {before.kernels} compiled in {before.directory}")
     if not before.kernels:
-        click.echo("compiling kernels: about a minute, once per installation", err=True)
+        click.echo("compiling kernels: one to two minutes, once per installation", err=True)
     start = time.perf_counter()
     findings = check()
     seconds = time.perf_counter() - start
