@@ -18,8 +18,8 @@ from secondlight.kernels.hsm_moments import (
     elliptical_moments,
     hsm_source_moments,
     hsm_stack_moments,
-    round_moments,
 )
+from secondlight.kernels.hsm_round import round_moments
 from secondlight.kernels.hsm_slow_sums import slow_weighted_sums
 from secondlight.kernels.hsm_sums import weighted_sums
 from secondlight.kernels.pixels import Pixels

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .hsm_moments import HSM_OK, HSM_SINGULAR, round_moments
+from .hsm_round import round_moments
 from .hsm_shear import XX, XY, YY, X, Y, stamp_of, store_shape
+from .hsm_sums import HSM_OK, HSM_SINGULAR
 
 __all__ = ["ksb_shapes"]
 

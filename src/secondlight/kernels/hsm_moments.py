@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .hsm_iteration import CONVERGED, MAX_ITERATIONS, clip, nonzero_bounds
+from .hsm_round import round_moments
 from .hsm_slow_sums import slow_weighted_sums
 from .hsm_sums import (
     HSM_DIVERGED,
@@ -35,84 +37,17 @@ __all__ = [
     "hsm_source_moments",
     "hsm_stack_moments",
     "measure_moments",
-    "nonzero_bounds",
-    "round_moments",
 ]
 
-# The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
-_CONVERGED = 1e-6  # largest change of a parameter, in units of the weight's size, that ends the iteration
-_MAX_ITERATIONS = 400
 #: An iteration that takes longer than this goes round in circles, between weights that hold a few pixels more or less,
 #: until it happens to end. Where it does is a matter of last digits: it is done again with GalSim's own.
 _PATIENCE = 100
-_MAX_STEP = 0.25  # no step is longer than this: keeps the first iterations from overshooting
+# The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
 _MAX_MOMENT = 8000.0  # pixel²; a weight this wide has lost the object
 _MAX_SHIFT = 15.0  # pixel; likewise
 _MIN_MOMENT = 1e-8  # pixel²
-_ROUND_CUT = (
-    9.5  # half-width in sigma within which the round weight is summed: exp(-9.5²/2) is below rounding
-)
-
-
 #: Status of an iteration that takes too long.
 _OUT_OF_PATIENCE = -1
-
-
-@jit
-def _clip(step: float) -> float:
-    # written so that NaN stays NaN
-    if step > _MAX_STEP:
-        return _MAX_STEP
-    if step < -_MAX_STEP:
-        return -_MAX_STEP
-    return step
-
-
-@jit
-def _filled(there: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Row start and stop, column start and stop of what is there; looked for from outside, so mostly found at once."""
-    h, w = there.shape
-    i0, i1, j0, j1 = 0, h, 0, w
-    while i0 < h and not there[i0].any():
-        i0 += 1
-    while i1 > i0 and not there[i1 - 1].any():
-        i1 -= 1
-    while j0 < w and not there[i0:i1, j0].any():
-        j0 += 1
-    while j1 > j0 and not there[i0:i1, j1 - 1].any():
-        j1 -= 1
-    return i0, i1, j0, j1
-
-
-@jit
-def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: NDArray[np.int64]) -> bool:
-    """Find the rows and columns that both the non-zero pixels and the good pixels span, and zero the bad pixels.
-
-    Parameters
-    ----------
-    stamp
-        Shape ``(h, w)``. Bad pixels are set to zero in place.
-    good
-        Shape ``(h, w)``: pixels to use.
-    bounds
-        Receives row start and stop, column start and stop.
-
-    Returns
-    -------
-    bool
-        Whether anything is left.
-    """
-    h, w = stamp.shape
-    some, both = _filled(stamp != 0.0), _filled(good)
-    for i in range(h):
-        row, usable = stamp[i], good[i]
-        for j in range(w):
-            row[j] = row[j] if usable[j] else 0.0
-    bounds[0] = max(some[0], both[0])
-    bounds[1] = min(some[1], both[1])
-    bounds[2] = max(some[2], both[2])
-    bounds[3] = min(some[3], both[3])
-    return bool(bounds[0] < bounds[1] and bounds[2] < bounds[3])
 
 
 @jit
@@ -201,7 +136,7 @@ def elliptical_moments_within(
     status = _iterate(stamp, bounds, False, _PATIENCE, 0, 0, x, y, mxx, mxy, myy, with_fourth, out)
     if status == _OUT_OF_PATIENCE:
         status = _iterate(
-            stamp, bounds, True, _MAX_ITERATIONS, first_x, first_y, x, y, mxx, mxy, myy, with_fourth, out
+            stamp, bounds, True, MAX_ITERATIONS, first_x, first_y, x, y, mxx, mxy, myy, with_fourth, out
         )
     return HSM_NOT_CONVERGED if status == _OUT_OF_PATIENCE else status
 
@@ -233,7 +168,7 @@ def _iterate(
     scale0 = 0.0
     iterations = 0
     change = 1.0
-    while change > _CONVERGED:
+    while change > CONVERGED:
         last_x, last_y, last_xx, last_xy, last_yy = x, y, mxx, mxy, myy
         if slow:
             status = slow_weighted_sums(stamp, bounds, first_x, first_y, x, y, mxx, mxy, myy, sums)
@@ -249,11 +184,11 @@ def _iterate(
         scale = math.sqrt(minor2)
         if iterations == 0:
             scale0 = scale
-        dx = _clip(2.0 * sums[1] / (sums[0] * scale))
-        dy = _clip(2.0 * sums[2] / (sums[0] * scale))
-        dxx = _clip(4.0 * (sums[3] / sums[0] - 0.5 * mxx) / minor2)
-        dxy = _clip(4.0 * (sums[4] / sums[0] - 0.5 * mxy) / minor2)
-        dyy = _clip(4.0 * (sums[5] / sums[0] - 0.5 * myy) / minor2)
+        dx = clip(2.0 * sums[1] / (sums[0] * scale))
+        dy = clip(2.0 * sums[2] / (sums[0] * scale))
+        dxx = clip(4.0 * (sums[3] / sums[0] - 0.5 * mxx) / minor2)
+        dxy = clip(4.0 * (sums[4] / sums[0] - 0.5 * mxy) / minor2)
+        dyy = clip(4.0 * (sums[5] / sums[0] - 0.5 * myy) / minor2)
         total = dx + dy + dxx + dxy + dyy
         if math.isnan(total):
             return HSM_NOT_CONVERGED
@@ -288,124 +223,6 @@ def _iterate(
         fourth = fourth_moment(stamp, bounds, last_x, last_y, last_xx, last_xy, last_yy, rows)
         out[6] = fourth / sums[0]
     out[7] = iterations
-    return HSM_OK
-
-
-@jit
-def _oscillator(first: int, stop: int, centre: float, sigma: float, psi: NDArray[np.float64]) -> None:
-    """Fill ``psi[0:3, first:stop]`` with the harmonic-oscillator functions of orders 0, 1, 2."""
-    norm = 1.0 / math.sqrt(math.sqrt(math.pi) * sigma)
-    for j in range(first, stop):
-        t = (j - centre) / sigma
-        p0 = norm * math.exp(-0.5 * t * t)
-        p1 = math.sqrt(2.0) * t * p0
-        psi[0, j] = p0
-        psi[1, j] = p1
-        psi[2, j] = t * p1 - math.sqrt(0.5) * p0
-
-
-@jit
-def _round_sums(
-    stamp: NDArray[np.float64],
-    bounds: NDArray[np.int64],
-    x: float,
-    y: float,
-    sigma: float,
-    psi_x: NDArray[np.float64],
-    psi_y: NDArray[np.float64],
-    rows: NDArray[np.float64],
-    sums: NDArray[np.float64],
-) -> None:
-    """Project the stamp on products of oscillator functions: ``sums`` receives orders (x, y) 00, 10, 01, 20, 11, 02."""
-    reach = _ROUND_CUT * sigma
-    # clipped as floats: the reach of a hopeless sigma does not fit an integer
-    i0 = int(max(y - reach, float(bounds[0])))
-    i1 = int(min(y + reach + 1.0, float(bounds[1])))
-    j0 = int(max(x - reach, float(bounds[2])))
-    j1 = int(min(x + reach + 1.0, float(bounds[3])))
-    _oscillator(i0, i1, y, sigma, psi_y)
-    _oscillator(j0, j1, x, sigma, psi_x)
-    rows[:, j0:j1] = 0.0
-    for i in range(i0, i1):
-        p0, p1, p2 = psi_y[0, i], psi_y[1, i], psi_y[2, i]
-        for j in range(j0, j1):
-            v = stamp[i, j]
-            rows[0, j] += p0 * v
-            rows[1, j] += p1 * v
-            rows[2, j] += p2 * v
-    sums[:] = 0.0
-    for j in range(j0, j1):
-        sums[0] += psi_x[0, j] * rows[0, j]
-        sums[1] += psi_x[1, j] * rows[0, j]
-        sums[2] += psi_x[0, j] * rows[1, j]
-        sums[3] += psi_x[2, j] * rows[0, j]
-        sums[4] += psi_x[1, j] * rows[1, j]
-        sums[5] += psi_x[0, j] * rows[2, j]
-
-
-@jit
-def round_moments(
-    stamp: NDArray[np.float64],
-    good: NDArray[np.bool_],
-    x: float,
-    y: float,
-    sigma: float,
-    out: NDArray[np.float64],
-) -> int:
-    """Measure one object with a round Gaussian weight (spec 07d, "Round moments").
-
-    Parameters
-    ----------
-    stamp
-        Shape ``(h, w)``. Bad pixels are set to zero in place.
-    good
-        Shape ``(h, w)``: pixels to use.
-    x, y
-        First guess of the centre [pixel] in the stamp's own indices.
-    sigma
-        First guess of the weight's width [pixel].
-    out
-        Receives x, y, sigma [pixel], e1, e2, iterations, flux [unit of the stamp].
-
-    Returns
-    -------
-    int
-        `HSM_OK`, or why there is no result.
-    """
-    bounds = np.empty(4, np.int64)
-    if not nonzero_bounds(stamp, good, bounds):
-        return HSM_EMPTY
-    h, w = stamp.shape
-    psi_x, psi_y = np.empty((3, w)), np.empty((3, h))
-    rows, sums = np.empty((3, w)), np.empty(6)
-    sigma0 = sigma
-    iterations = 0
-    change = 1.0
-    while change > _CONVERGED:
-        _round_sums(stamp, bounds, x, y, sigma, psi_x, psi_y, rows, sums)
-        dx = _clip(math.sqrt(2.0) * sums[1] / sums[0])
-        dy = _clip(math.sqrt(2.0) * sums[2] / sums[0])
-        ds = _clip((sums[3] + sums[5]) / (math.sqrt(2.0) * sums[0]))
-        if math.isnan(dx + dy + ds):
-            return HSM_NOT_CONVERGED
-        change = max(abs(dx), abs(dy), abs(ds))
-        if sigma < sigma0:
-            change *= sigma0 / sigma
-        x += dx * sigma
-        y += dy * sigma
-        sigma += ds * sigma
-        iterations += 1
-        if iterations > _MAX_ITERATIONS:
-            return HSM_NOT_CONVERGED
-    _round_sums(stamp, bounds, x, y, sigma, psi_x, psi_y, rows, sums)
-    out[0] = x
-    out[1] = y
-    out[2] = sigma
-    out[3] = (sums[3] - sums[5]) / (math.sqrt(2.0) * sums[0])
-    out[4] = sums[4] / sums[0]
-    out[5] = iterations
-    # a Gaussian of that width has half its flux under its own weight
-    out[6] = 2.0 * math.sqrt(math.pi) * sigma * sums[0]
     return HSM_OK
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
-from .hsm_moments import HSM_EMPTY, HSM_OK, elliptical_moments_within, nonzero_bounds
+from .hsm_iteration import nonzero_bounds
+from .hsm_moments import HSM_EMPTY, HSM_OK, elliptical_moments_within
 from .local_background import quantiles
 from .pixels import Pixels, show
 
