@@ -43,18 +43,17 @@ def main() -> None:
     n = parser.parse_args().stamps
     rng = np.random.default_rng(1)
     stamps = [stamp(rng) for _ in range(n)]
-    # all in one image, as sources are
+    # all in one image, as sources are, and as near to one another as GalSim's stamps are
     side = 61
-    columns = 40
-    image = np.zeros((side * (n // columns + 1), side * columns), np.float32)
+    image = np.zeros((side * n, side), np.float32)
     mask = np.zeros(image.shape, np.int32)
     boxes, x, y = np.empty((n, 4), np.int64), np.empty(n), np.empty(n)
     for k, (pixels, good, sx, sy) in enumerate(stamps):
-        i, j = side * (k // columns), side * (k % columns)
+        i = side * k
         h, w = pixels.shape
-        boxes[k] = i, i + h, j, j + w
-        image[i : i + h, j : j + w], mask[i : i + h, j : j + w] = pixels, ~good
-        x[k], y[k] = j + sx, i + sy
+        boxes[k] = i, i + h, 0, w
+        image[i : i + h, :w], mask[i : i + h, :w] = pixels, ~good
+        x[k], y[k] = sx, i + sy
     scene = Pixels.of(image, mask, np.ones_like(image))
     guess = np.full(n, GUESS)
     for is_round in (False, True):

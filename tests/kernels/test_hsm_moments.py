@@ -21,7 +21,7 @@ from secondlight.kernels.hsm_moments import (
 )
 from secondlight.kernels.hsm_round import round_moments
 from secondlight.kernels.hsm_slow_sums import slow_weighted_sums
-from secondlight.kernels.hsm_sums import weighted_sums
+from secondlight.kernels.hsm_sums import panels_of, weighted_sums, workspace
 from secondlight.kernels.pixels import Pixels
 
 
@@ -327,7 +327,8 @@ def test_slow_sums_are_the_fast_ones():
     bounds = np.array([2, 38, 3, 50])
     fast, slow = np.empty(6), np.empty(6)
     weight = (9.3, 1.9, 4.2)
-    assert weighted_sums(stamp, bounds, 25.2, 18.1, *weight, np.empty((4, 40)), fast) == HSM_OK
+    panels, cut = panels_of(stamp, bounds), (-2 * np.log(1e-7), 1e-7)
+    assert weighted_sums(panels, 36, 47, 22.2, 16.1, *weight, cut, *workspace(36), fast) == HSM_OK
     assert slow_weighted_sums(stamp, bounds, 100, 200, 125.2, 218.1, *weight, slow) == HSM_OK
     np.testing.assert_allclose(slow, fast, rtol=1e-9, atol=1e-9)
     for bad in ((1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)):

@@ -32,17 +32,25 @@ def clip(step: float) -> float:
 
 
 @jit
-def _filled(there: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Row start and stop, column start and stop of what is there; looked for from outside, so mostly found at once."""
-    h, w = there.shape
+def _any(pixels: NDArray[np.float64] | NDArray[np.bool_]) -> bool:
+    for value in pixels:  # noqa: SIM110 - Numba compiles no generators
+        if value != 0:
+            return True
+    return False
+
+
+@jit
+def _filled(pixels: NDArray[np.float64] | NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Row start and stop, column start and stop of what is not zero; looked for from outside, so mostly found at once."""
+    h, w = pixels.shape
     i0, i1, j0, j1 = 0, h, 0, w
-    while i0 < h and not there[i0].any():
+    while i0 < h and not _any(pixels[i0]):
         i0 += 1
-    while i1 > i0 and not there[i1 - 1].any():
+    while i1 > i0 and not _any(pixels[i1 - 1]):
         i1 -= 1
-    while j0 < w and not there[i0:i1, j0].any():
+    while j0 < w and not _any(pixels[i0:i1, j0]):
         j0 += 1
-    while j1 > j0 and not there[i0:i1, j1 - 1].any():
+    while j1 > j0 and not _any(pixels[i0:i1, j1 - 1]):
         j1 -= 1
     return i0, i1, j0, j1
 
@@ -66,7 +74,7 @@ def nonzero_bounds(stamp: NDArray[np.float64], good: NDArray[np.bool_], bounds: 
         Whether anything is left.
     """
     h, w = stamp.shape
-    some, both = _filled(stamp != 0.0), _filled(good)
+    some, both = _filled(stamp), _filled(good)
     for i in range(h):
         row, usable = stamp[i], good[i]
         for j in range(w):

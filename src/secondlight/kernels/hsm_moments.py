@@ -18,11 +18,14 @@ from .hsm_slow_sums import slow_weighted_sums
 from .hsm_sums import (
     HSM_DIVERGED,
     HSM_EMPTY,
+    HSM_LONG,
     HSM_NOT_CONVERGED,
     HSM_OK,
     HSM_SINGULAR,
     fourth_moment,
+    panels_of,
     weighted_sums,
+    workspace,
 )
 from .pixels import Pixels, show
 
@@ -42,6 +45,8 @@ __all__ = [
 #: An iteration that takes longer than this goes round in circles, between weights that hold a few pixels more or less,
 #: until it happens to end. Where it does is a matter of last digits: it is done again with GalSim's own.
 _PATIENCE = 100
+#: ρ² at which the weight is cut off, and the weight there: a tenth of the threshold at which the moments have converged.
+_CUT = (-2.0 * math.log(1e-7), 1e-7)
 # The field's long-standing parameters of this algorithm (spec 07d, "HSMParams defaults").
 _MAX_MOMENT = 8000.0  # pixel²; a weight this wide has lost the object
 _MAX_SHIFT = 15.0  # pixel; likewise
@@ -158,7 +163,11 @@ def _iterate(
     out: NDArray[np.float64],
 ) -> int:
     """Match the weight, with sums of either kind; the slow ones in the image's coordinates."""
-    sums, rows = np.empty(6), np.empty((4, stamp.shape[0]))
+    sums = np.empty(6)
+    h, w = bounds[1] - bounds[0], bounds[3] - bounds[2]
+    panels = panels_of(stamp, bounds)
+    columns, factor = workspace(h)
+    column, row = float(bounds[2]), float(bounds[0])
     if slow:
         x += first_x
         y += first_y
@@ -173,11 +182,18 @@ def _iterate(
         if slow:
             status = slow_weighted_sums(stamp, bounds, first_x, first_y, x, y, mxx, mxy, myy, sums)
         else:
-            status = weighted_sums(stamp, bounds, x, y, mxx, mxy, myy, rows, sums)
+            status = weighted_sums(
+                panels, h, w, x - column, y - row, mxx, mxy, myy, _CUT, columns, factor, sums
+            )
+            if status == HSM_LONG:
+                status = slow_weighted_sums(stamp, bounds, 0, 0, x, y, mxx, mxy, myy, sums)
         if status != HSM_OK:
             return status
-        two_psi = math.atan2(2.0 * mxy, mxx - myy)
-        major2 = 0.5 * ((mxx + myy) + (mxx - myy) * math.cos(two_psi)) + mxy * math.sin(two_psi)
+        if slow:
+            two_psi = math.atan2(2.0 * mxy, mxx - myy)
+            major2 = 0.5 * ((mxx + myy) + (mxx - myy) * math.cos(two_psi)) + mxy * math.sin(two_psi)
+        else:
+            major2 = 0.5 * ((mxx + myy) + math.sqrt((mxx - myy) ** 2 + 4.0 * mxy * mxy))
         minor2 = mxx + myy - major2
         if minor2 <= 0.0:
             return HSM_SINGULAR
@@ -220,7 +236,7 @@ def _iterate(
     out[4] = myy
     out[5] = sums[0]
     if with_fourth:
-        fourth = fourth_moment(stamp, bounds, last_x, last_y, last_xx, last_xy, last_yy, rows)
+        fourth = fourth_moment(panels, h, w, last_x - column, last_y - row, last_xx, last_xy, last_yy, _CUT)
         out[6] = fourth / sums[0]
     out[7] = iterations
     return HSM_OK
@@ -343,10 +359,11 @@ def hsm_source_moments(
         i0, i1, j0, j1 = boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3]
         stamp = np.empty((i1 - i0, j1 - j0))
         good = np.empty((i1 - i0, j1 - j0), np.bool_)
-        for i in range(i0, i1):
-            for j in range(j0, j1):
-                stamp[i - i0, j - j0] = image[i, j]
-                good[i - i0, j - j0] = (mask[i, j] & bad) == 0
+        first = np.uint64(j0)  # unsigned, so that no index could be counted from the end
+        for i in range(i1 - i0):
+            for j in range(np.uint64(j1 - j0)):
+                stamp[i, j] = image[i0 + i, first + j]
+                good[i, j] = (mask[i0 + i, first + j] & bad) == 0
         status[k] = measure_moments(stamp, good, j0, i0, x[k] - j0, y[k] - i0, sigma[k], is_round, out[k])
         out[k, 0] += j0
         out[k, 1] += i0
