@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from secondlight.kernels.pixels import Pixels
-from secondlight.kernels.psf_flux import PSF_EDGE, PSF_NO_PIXELS, PSF_NOT_FINITE, psf_fluxes
+from secondlight.kernels.psf_flux import (
+    PSF_EDGE,
+    PSF_NO_PIXELS,
+    PSF_NOT_FINITE,
+    _sum_of_squares,
+    psf_fluxes,
+)
 
 rng = np.random.default_rng(4)
 IMAGE = rng.normal(10, 3, (40, 50)).astype(np.float32)
@@ -42,6 +48,21 @@ def test_twin(bad):
     for k, (x, y) in enumerate(first):
         np.testing.assert_allclose(out[k], twin(x, y, bad), rtol=1e-12)
     assert flags.tolist() == [0, PSF_EDGE, PSF_EDGE]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7, 8, 81])
+def test_order_of_a_sum(n):
+    """Every fourth square together, the second pair of sums to the first, what is left over last."""
+    m = rng.normal(size=n)
+    squares = np.append(m * m, [0.0] * 4)
+    whole, pairs = n // 4 * 4, n // 2 * 2
+    sums = [0.0] * 4
+    for i in range(whole):
+        sums[i % 4] += squares[i]
+    first, second = sums[0] + sums[2], sums[1] + sums[3]
+    if pairs > whole:
+        first, second = first + squares[whole], second + squares[whole + 1]
+    assert _sum_of_squares(m) == first + second + squares[pairs]
 
 
 def test_flux_of_the_psf_itself():

@@ -107,4 +107,4 @@ def hsm_noisy_psf_moments(
                 noise = math.sqrt(variance) * deviates[i * w + j] if variance >= 0.0 else math.nan
                 stamp[i, j] = flux[k] * psf[k, i, j] + noise
                 good[i, j] = (pixels.mask[i0 + i, j0 + j] & bad) == 0
-        status[k] = measure_moments(stamp, good, 1, 1, x[k], y[k], sigma[k], is_round, out[k])
+        status[k] = measure_moments(stamp, good, j0, i0, x[k], y[k], sigma[k], is_round, out[k])

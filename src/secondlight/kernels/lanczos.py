@@ -39,10 +39,9 @@ def lanczos_weights(fraction: float, order: int, weights: NDArray[np.floating]) 
     values = np.empty(2 * order)
     for i in range(2 * order):
         u = math.pi * (i - centre + fraction)
-        if abs(u) <= 1e-5:
-            values[i] = 1.0
-        else:
-            values[i] = math.sin(u) / u * math.sin(u / order) / (u / order)
+        v = u * (1.0 / order)
+        # the order of operations is the reference's: images of the PSF are the same to the last digit
+        values[i] = math.sin(u) * math.sin(v) / (u * v) if abs(u) > 1e-5 else 1.0
         total += values[i]
     for i in range(2 * order):
         weights[i] = values[i] / total

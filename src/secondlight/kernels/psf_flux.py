@@ -19,6 +19,25 @@ PSF_NOT_FINITE = 4
 
 
 @jit
+def _sum_of_squares(values: NDArray[np.float64]) -> float:
+    """Add up in four partial sums, as a processor with pairs of numbers does: the last digit is the reference's."""
+    n = len(values)
+    a = b = c = d = 0.0
+    whole = n // 4 * 4
+    for i in range(0, whole, 4):
+        a += values[i] * values[i]
+        b += values[i + 1] * values[i + 1]
+        c += values[i + 2] * values[i + 2]
+        d += values[i + 3] * values[i + 3]
+    a += c
+    b += d
+    if n - whole >= 2:
+        a += values[whole] * values[whole]
+        b += values[whole + 1] * values[whole + 1]
+    return a + b + values[n - 1] * values[n - 1] if n % 2 else a + b
+
+
+@jit
 def psf_fluxes(
     pixels: Pixels,
     bad: int,
@@ -48,6 +67,7 @@ def psf_fluxes(
     image, mask, variance = pixels.image, pixels.mask, pixels.variance
     ny, nx = image.shape
     n, h, w = psf.shape
+    model = np.empty(h * w)
     for k in range(n):
         show(pixels, k)
         i_first, j_first = first_y[k], first_x[k]
@@ -55,20 +75,21 @@ def psf_fluxes(
         j0, j1 = max(j_first, 0), min(j_first + w, nx)
         flags[k] = PSF_EDGE if i1 - i0 < h or j1 - j0 < w else 0
         used = 0
-        total = alpha = signal = noise = 0.0
+        total = signal = noise = 0.0
         for i in range(i0, i1):
             for j in range(j0, j1):
                 if mask[i, j] & bad:
                     continue
                 m = psf[k, i - i_first, j - j_first]
+                model[used] = m
                 used += 1
                 total += m
-                alpha += m * m
                 signal += m * image[i, j]
                 noise += m * m * variance[i, j]
         if used == 0:
             flags[k] |= PSF_NO_PIXELS
             continue
+        alpha = _sum_of_squares(model[:used])
         if not math.isfinite(alpha):
             flags[k] = PSF_NOT_FINITE
             continue

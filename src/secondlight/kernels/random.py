@@ -15,8 +15,12 @@ from ._jit import jit
 
 __all__ = ["WORDS_A_DRAW", "ZIGGURAT_K", "ZIGGURAT_R", "ZIGGURAT_W", "ZIGGURAT_Y", "ziggurat_gaussian"]
 
-#: Right edge of the last step: chosen so that 128 steps have the same area.
+#: Right edge of the last step, where the tail begins: chosen so that 128 steps have the same area.
 ZIGGURAT_R = 3.44428647676
+#: The same to double precision: with it the steps close at the height 1, and the tables come out as the library prints them.
+_EXACT_R = 3.4442864767612837
+#: Significant digits of the library's tables, and so of all deviates drawn with them.
+_DIGITS = 12
 
 #: Mean number of words a deviate uses (measured: 1.024), rounded up so that one refill is usually enough.
 WORDS_A_DRAW = 1.03
@@ -24,18 +28,23 @@ WORDS_A_DRAW = 1.03
 
 def _tables() -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Limits of acceptance ``k``, widths ``w`` a unit of the 24-bit integer, heights ``y`` of the steps."""
-    r = ZIGGURAT_R
+    r = _EXACT_R
     area = np.exp(-0.5 * r * r) * (r + 1.0 / r)
     x = np.zeros(129)
     y = np.zeros(128)
     x[127], y[127] = r, np.exp(-0.5 * r * r)
     for i in range(126, -1, -1):
         y[i] = y[i + 1] + area / x[i + 1]
-        # the top step is closed by definition: its x is 0, and its y may exceed 1 by rounding
+        # the top step is closed by definition
         x[i] = np.sqrt(-2.0 * np.log(y[i])) if i > 0 else 0.0
     x[128] = r + 1.0 / r
     k = (2.0**24 * x[:128] / x[1:]).astype(np.int64)
-    return k, x[1:] / 2.0**24, y
+    return k, _printed(x[1:] / 2.0**24), _printed(y)
+
+
+def _printed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round numbers to the digits that they are printed with."""
+    return np.array([float(f"{value:.{_DIGITS}g}") for value in values])
 
 
 ZIGGURAT_K, ZIGGURAT_W, ZIGGURAT_Y = _tables()

@@ -10,7 +10,6 @@ from typing import cast
 import numpy as np
 from lsst.images import Bounds
 from numpy.polynomial.chebyshev import chebvander
-from numpy.polynomial.polynomial import polyvander
 from numpy.typing import ArrayLike, NDArray
 
 from ._image import ImagePsf
@@ -60,9 +59,16 @@ class PolynomialFunction2D:
     coefficients: NDArray[np.float64]
 
     def __call__(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Evaluate at positions of shape ``(n,)`` [pixel]."""
+        """Evaluate at positions of shape ``(n,)`` [pixel], by Horner's rule in y and then in x."""
         order = _order(self.coefficients)
-        return _triangle(polyvander(x, order), polyvander(y, order), self.coefficients)
+        result = np.zeros(len(x))
+        for i in range(order, -1, -1):  # power of x
+            along_y = np.zeros(len(x))
+            for j in range(order - i, -1, -1):
+                degree = i + j
+                along_y = along_y * y + self.coefficients[degree * (degree + 1) // 2 + j]
+            result = result * x + along_y
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +185,8 @@ class KernelPsf(ImagePsf):
         self.kernel = kernel
         self._average_position = average_position
         self._components = _centred(kernel.components, kernel.x_centre, kernel.y_centre)
+        # added up pixel by pixel, not in pairs: the last digit is the reference's
+        self._sums = np.cumsum(kernel.components.reshape(len(kernel.components), -1), axis=1)[:, -1]
         if bounds is not None:
             self._bounds = bounds
 
@@ -198,10 +206,12 @@ class KernelPsf(ImagePsf):
         x, y = self._positions(x, y)
         amplitudes = self.kernel.amplitudes(x, y)
         images = np.zeros((len(x), *self.shape))
+        totals = np.zeros(len(x))
         # a term at a time: the sum does not depend on how many positions are drawn together
-        for amplitude, component in zip(amplitudes.T, self._components, strict=True):
+        for amplitude, component, total in zip(amplitudes.T, self._components, self._sums, strict=True):
             images += amplitude[:, None, None] * component
-        images /= images.sum(axis=(1, 2))[:, None, None]
+            totals += amplitude * total
+        images *= (1.0 / totals)[:, None, None]
         return images
 
 
