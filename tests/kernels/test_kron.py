@@ -29,7 +29,7 @@ def quadrupole(a, b, theta):
 
 def apertures(pixels, x, y, shape, psf_radius=1.0, fallback=(4.0, 4.0, 0.0), **options):
     defaults = {"fixed": False, "n_sigma": 6.0, "n_iter": 1, "smoothing": -1.0}
-    options = defaults | {"enforce_minimum": True, "minimum": 0.0} | options
+    options = defaults | {"enforce_minimum": True, "minimum": 0.0, "last_digit": False} | options
     axes, used, flags = np.empty((1, 3)), np.empty(1), np.empty(1, np.int64)
     with np.errstate(all="ignore"):
         k.kron_apertures(

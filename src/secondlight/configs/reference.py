@@ -5,8 +5,9 @@ config.repair.reproduceReferenceDefects = True
 config.detection.reproduceReferenceDefects = True
 config.deblend.reproduceReferenceDefects = True
 config.measurement.reproduceReferenceDefects = True
-config.measurement.plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
-config.measurement.undeblended["base_CircularApertureFlux"].reproduceReferenceDefects = True
-config.measurement.plugins["base_SdssShape"].reproduceReferenceDefects = True
-config.measurement.undeblended["base_SdssShape"].reproduceReferenceDefects = True
+for plugins in (config.measurement.plugins, config.measurement.undeblended):
+    plugins["base_CircularApertureFlux"].reproduceReferenceDefects = True
+    plugins["base_ScaledApertureFlux"].reproduceReferenceDefects = True
+    plugins["base_SdssShape"].reproduceReferenceDefects = True
+    plugins["ext_photometryKron_KronFlux"].reproduceReferenceDefects = True
 config.compute_summary_stats.reproduceReferenceDefects = True

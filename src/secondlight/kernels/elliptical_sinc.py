@@ -186,6 +186,7 @@ def _fluxes(
     y: NDArray[np.float64],
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
+    rounded: bool,
 ) -> None:
     half = waves.shape[1]
     width = 2 * half - 1
@@ -213,6 +214,7 @@ def _fluxes(
             y[k],
             shifted,
             out[k],
+            rounded,
         )
 
 
@@ -227,6 +229,7 @@ def elliptical_sinc_fluxes(
     flags: NDArray[np.int64],
     *,
     order: int = 5,
+    rounded: bool = False,
 ) -> None:
     """Measure one elliptical aperture a source; see `secondlight.kernels.sinc_aperture.sinc_flux`.
 
@@ -247,6 +250,8 @@ def elliptical_sinc_fluxes(
         Shape ``(n,)``: receives bits of ``APERTURE_TRUNCATED``, ``SINC_COEFFS_TRUNCATED``.
     order
         n of the Lanczos-n kernel that shifts the weights.
+    rounded
+        Whether weights and sums are in single precision throughout, as in the reference.
     """
     a, b, theta = axes.T
     with np.errstate(invalid="ignore"):
@@ -258,4 +263,4 @@ def elliptical_sinc_fluxes(
     for width in np.unique(sizes):
         rows = usable[sizes == width]
         table, waves = _tables(axes[rows], int(width))
-        _fluxes(pixels, x0, y0, table, waves, axes[rows], rows, order, x, y, out, flags)
+        _fluxes(pixels, x0, y0, table, waves, axes[rows], rows, order, x, y, out, flags, rounded)

@@ -150,34 +150,36 @@ def _kron_radius(
     n_sigma: float,
     n_iter: int,
     sigma: float,
-) -> tuple[bool, float, float]:
-    """Find the scale of the axes (a, b) and the radius used; False if there is no first moment."""
+) -> tuple[bool, float, float, float]:
+    """Find the axes a and b of the aperture and the radius used; False if there is no first moment."""
     ny, nx = pixels.image.shape
-    scale = 1.0
     smallest = math.sqrt(a * b)
     used = math.nan
     for _ in range(n_iter):
-        scale *= n_sigma
-        used = scale * math.sqrt(a * b)
-        xx, yy, xy = _moments(scale * a, scale * b, theta)
+        a *= n_sigma
+        b *= n_sigma
+        used = math.sqrt(a * b)
+        xx, yy, xy = _moments(a, b, theta)
         # an ellipse that leaves the image cannot be measured: it is then itself the aperture
         if _off_image(x, y, xx, yy, xy, ny, nx):
             break
         if sigma > 0.0:
             part, i0, j0 = _smoothed(pixels.image, x, y, math.sqrt(xx) + 1.0, math.sqrt(yy) + 1.0, sigma)
-            total, moment = _first_moment(part, x - j0, y - i0, scale * a, scale * b, theta)
+            total, moment = _first_moment(part, x - j0, y - i0, a, b, theta)
         else:
-            total, moment = _first_moment(pixels.image, x, y, scale * a, scale * b, theta)
+            total, moment = _first_moment(pixels.image, x, y, a, b, theta)
         if not (total > 0.0 and moment > 0.0):
-            return False, math.nan, math.nan
+            return False, a, b, math.nan
         radius = moment / total * math.sqrt(b / a)
         if radius <= smallest:
             break
         if radius > _MAX_RADIUS:
-            return False, math.nan, math.nan
+            return False, a, b, math.nan
         smallest = radius
         scale = radius / math.sqrt(a * b)
-    return True, scale, used
+        a *= scale
+        b *= scale
+    return True, a, b, used
 
 
 @jit
@@ -194,6 +196,7 @@ def kron_apertures(
     smoothing: float,
     enforce_minimum: bool,
     minimum: float,
+    last_digit: bool,
     axes: NDArray[np.float64],
     used: NDArray[np.float64],
     flags: NDArray[np.int64],
@@ -224,6 +227,8 @@ def kron_apertures(
         Whether a small radius is replaced by a minimum.
     minimum
         That minimum [pixel]; the PSF's radius if not positive.
+    last_digit
+        Whether an ellipse that was scaled to the least radius is smaller than that if rounding says so.
     axes
         Shape ``(n, 3)``: receives semi-axes [pixel] and angle [rad] of the Kron ellipse; √(ab) is the radius.
     used
@@ -234,10 +239,10 @@ def kron_apertures(
     for k in range(len(x)):
         bits = 0
         a, b, theta = _axes(shapes[k, 0], shapes[k, 1], shapes[k, 2])
-        good, scale, used[k] = True, 1.0, math.nan
+        good, used[k] = True, math.nan
         if not fixed:
             show(pixels, k)
-            good, scale, used[k] = _kron_radius(pixels, x[k], y[k], a, b, theta, n_sigma, n_iter, smoothing)
+            good, a, b, used[k] = _kron_radius(pixels, x[k], y[k], a, b, theta, n_sigma, n_iter, smoothing)
         if not good:
             bits |= KRON_BAD_RADIUS
             bits |= KRON_USED_MINIMUM if minimum > 0.0 else KRON_USED_PSF
@@ -248,12 +253,12 @@ def kron_apertures(
                 continue
             a, b, theta = _axes(fallbacks[k, 0], fallbacks[k, 1], fallbacks[k, 2])
             scale = radius / math.sqrt(a * b)
-        a *= scale
-        b *= scale
+            a *= scale
+            b *= scale
         radius = math.sqrt(a * b)
         least = minimum if minimum > 0.0 else psf_radius[k]
-        # one without size counts as small; one just scaled to the least radius does not, whatever its last digit
-        small = radius < least and good
+        # one without size counts as small
+        small = radius < least and (good or last_digit)
         if enforce_minimum and (small or math.isnan(radius)):
             bits |= KRON_SMALL_RADIUS
             if small:

@@ -11,6 +11,7 @@ import numpy as np
 from lsst.pex.config import Field
 from numpy.typing import NDArray
 
+from ..kernels.hsm_ellipse import pass_on_moments
 from ..kernels.hsm_moments import HSM_OK
 from ..model.schema import Column, Schema
 from .batch import Batch
@@ -103,6 +104,9 @@ class HsmMomentsPlugin(Plugin):
         """
         if self.config.subtractCenter:
             found = found - np.column_stack([x, y, *np.zeros((4, batch.n))])
+        moments = np.ascontiguousarray(found[:, 2:5])
+        pass_on_moments(moments)
+        found = np.column_stack([found[:, :2], moments, found[:, 5:]])
         columns = ["x", "y", "xx", "yy", "xy"] + ["Flux"] * self.config.addFlux
         for i, column in enumerate(columns):
             batch[f"{self.name}_{column}"][:] = found[:, i]

@@ -80,6 +80,11 @@ class KronFluxConfig(PluginConfig):
         doc="Column of the radius in a reference table, for forced measurement; not used here.",
         default="ext_photometryKron_KronFlux_radius",
     )
+    reproduceReferenceDefects = Field[bool](
+        doc="Flag as small whichever ellipses rounding leaves below the PSF's radius that they were scaled to, and keep the "
+        "sums of small apertures in single precision.",
+        default=False,
+    )
 
 
 def _footprint_size2(footprint: Footprint) -> float:
@@ -137,6 +142,7 @@ class KronFluxPlugin(Plugin):
             config.smoothingSigma,
             config.enforceMinimumRadius,
             config.minimumRadius,
+            config.reproduceReferenceDefects,
             axes,
             used,
             bits,
@@ -165,8 +171,10 @@ class KronFluxPlugin(Plugin):
     def _psf_radius(self, batch: Batch) -> NDArray[np.float64]:
         """Return the Kron radius of a Gaussian of the PSF's size, smoothed as the image is."""
         xx, yy, xy = batch.psf_moments.T
+        # by way of the semi-axes, as the ellipses' own radii, so that the two can be compared to the last digit
         with np.errstate(invalid="ignore"):
-            sigma = (xx * yy - xy * xy) ** 0.25
+            spread = np.sqrt((xx - yy) * (xx - yy) + 4.0 * xy * xy)
+            sigma = np.sqrt(np.sqrt(0.5 * (xx + yy + spread)) * np.sqrt(0.5 * (xx + yy - spread)))
         return np.asarray(math.sqrt(math.pi / 2.0) * np.hypot(sigma, max(self.config.smoothingSigma, 0.0)))
 
     def _footprint_scale(self, batch: Batch, moments: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -206,5 +214,6 @@ class KronFluxPlugin(Plugin):
             y,
             flux,
             np.zeros(batch.n, np.int64),
+            rounded=self.config.reproduceReferenceDefects,
         )
         return bits

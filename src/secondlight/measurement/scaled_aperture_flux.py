@@ -46,6 +46,7 @@ class ScaledApertureFluxConfig(PluginConfig):
         default="lanczos5",
         check=lambda value: LANCZOS.fullmatch(value) is not None,
     )
+    reproduceReferenceDefects = Field[bool](doc="Keep sums in single precision.", default=False)
 
 
 @register("base_ScaledApertureFlux")
@@ -80,6 +81,7 @@ class ScaledApertureFluxPlugin(Plugin):
             flux,
             bits,
             order=int(self.config.shiftKernel.removeprefix("lanczos")),
+            rounded=self.config.reproduceReferenceDefects,
         )
         batch[f"{self.name}_instFlux"][:] = flux[:, 0]
         batch[f"{self.name}_instFluxErr"][:] = flux[:, 1]
