@@ -179,32 +179,32 @@ def _add_subpixels(
 ) -> None:
     for iy in range(box[1], box[3] + 1):
         y = np.float32(np.float32(iy) - y_centre)
+        y_low, y_high = np.float32(y - 0.375), np.float32(y + 0.375)
         for ix in range(box[0], box[2] + 1):
             x = np.float32(np.float32(ix) - x_centre)
-            pixel = np.float32(np.float32(image[iy, ix]) - background)
-            largest = 0.0
-            for sy in (-0.375, 0.375):
-                for sx in (-0.375, 0.375):
-                    corner_x = np.float64(x) + sx
-                    corner_y = np.float64(y) + sy
-                    rho2 = (
-                        corner_x * corner_x * w11
-                        + 2.0 * corner_x * corner_y * w12
-                        + corner_y * corner_y * w22
-                    )
-                    largest = max(largest, rho2)
+            x_low, x_high = np.float32(x - 0.375), np.float32(x + 0.375)
+            largest = np.float32(0.0)
+            for v in (y_low, y_high):
+                for u in (x_low, x_high):
+                    cross = 2.0 * np.float64(u) * np.float64(v) * w12
+                    largest = max(largest, np.float32(np.float32(u * u) * w11 + np.float32(v * v) * w22 + cross))
             if largest > _MAX_EXPONENT_SUBPIXEL:
                 continue
-            for ky in range(4):
-                dy = np.float32(y + np.float32((ky - 1.5) * 0.25))
-                for kx in range(4):
-                    dx = np.float32(x + np.float32((kx - 1.5) * 0.25))
-                    xx, xy, yy = np.float32(dx * dx), np.float32(dx * dy), np.float32(dy * dy)
+            pixel = np.float32(np.float32(image[iy, ix]) - background)
+            # in steps, as their roundings add up
+            v = y_low
+            for _ in range(4):
+                yy = np.float64(np.float32(v * v))
+                u = x_low
+                for _ in range(4):
+                    xx, xy = np.float64(np.float32(u * u)), np.float64(np.float32(u * v))
                     exponent = np.float32(xx * w11 + 2.0 * xy * w12 + yy * w22)
                     f = np.float32(pixel * np.float32(math.exp(-0.5 * np.float64(exponent))))
                     sums[0] += f
-                    sums[1] += np.float32(np.float32(dx + x_centre) * f)
-                    sums[2] += np.float32(np.float32(dy + y_centre) * f)
-                    sums[3] += np.float32(xx * f)
-                    sums[4] += np.float32(xy * f)
-                    sums[5] += np.float32(yy * f)
+                    sums[1] += np.float32(np.float32(u + x_centre) * f)
+                    sums[2] += np.float32(np.float32(v + y_centre) * f)
+                    sums[3] += xx * np.float64(f)
+                    sums[4] += xy * np.float64(f)
+                    sums[5] += yy * np.float64(f)
+                    u = np.float32(u + np.float32(0.25))
+                v = np.float32(v + np.float32(0.25))
