@@ -50,7 +50,7 @@ def test_circles():
     x, y = np.array([40.2, 33.9]), np.array([41.6, 30.0])
     out, flags = measure([[6, 6, 0.3], [6, 6, -1.0]], x, y)
     expected, bits = np.full((2, 2), np.nan), np.zeros(2, np.int64)
-    sinc_fluxes(PIXELS, 5, 7, circular_sinc_coefficients(6.0), 0, 5, 6.0, x + 5, y + 7, expected, bits)
+    sinc_fluxes(PIXELS, 5, 7, circular_sinc_coefficients(6.0), 5, 6.0, x + 5, y + 7, expected, bits)
     np.testing.assert_allclose(out, expected, rtol=3e-6)
     assert flags.tolist() == bits.tolist()
 

@@ -163,3 +163,19 @@ def test_options():
     near = galaxy(14, 45, 2, 2, 0)
     assert apertures(near, 14.0, 45.0, shape)[2] == 0
     assert apertures(near, 14.0, 45.0, shape, smoothing=3.0)[2] & k.KRON_BAD_RADIUS
+
+
+def test_last_digit():
+    """Ellipses scaled to the least radius are all large enough, or those are small that rounding left below it."""
+    dark = galaxy(50, 45, 3, 3, 0)
+    dark = dark._replace(image=-dark.image)
+    small = {False: 0, True: 0}
+    for i in range(40):
+        fallback = quadrupole(2 + 0.1 * i, 1.5, 0.1 * i)
+        for last_digit in small:
+            axes, _, flags = apertures(
+                dark, 50.0, 45.0, (9.0, 9.0, 0.0), 2.5 + 0.01 * i, fallback, last_digit=last_digit
+            )
+            assert math.sqrt(axes[0] * axes[1]) == pytest.approx(2.5 + 0.01 * i, rel=1e-15)
+            small[last_digit] += bool(flags & k.KRON_SMALL_RADIUS)
+    assert small[False] == 0 < small[True] < 40

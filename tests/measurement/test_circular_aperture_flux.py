@@ -99,6 +99,7 @@ def test_shift_kernel():
         def configure(config, kernel=kernel):
             config.plugins[NAME].radii = [9.0]
             config.plugins[NAME].shiftKernel = kernel
+            config.plugins[NAME].reproduceReferenceDefects = True
 
         catalog = measure(exposure, square_footprints([60.3], [59.6]), NAMES, configure)
         fluxes.append(catalog[f"{NAME}_9_0_instFlux"][0])

@@ -206,7 +206,6 @@ def _fluxes(
             x0,
             y0,
             weights,
-            0,
             order,
             half_x,
             half_y,

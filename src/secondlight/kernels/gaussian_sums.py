@@ -187,7 +187,9 @@ def _add_subpixels(
             for v in (y_low, y_high):
                 for u in (x_low, x_high):
                     cross = 2.0 * np.float64(u) * np.float64(v) * w12
-                    largest = max(largest, np.float32(np.float32(u * u) * w11 + np.float32(v * v) * w22 + cross))
+                    largest = max(
+                        largest, np.float32(np.float32(u * u) * w11 + np.float32(v * v) * w22 + cross)
+                    )
             if largest > _MAX_EXPONENT_SUBPIXEL:
                 continue
             pixel = np.float32(np.float32(image[iy, ix]) - background)

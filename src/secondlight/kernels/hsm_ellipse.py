@@ -68,11 +68,11 @@ def pass_on_moments(moments: NDArray[np.float64]) -> None:
         if not (det > 0.0 and xx > 0.0):
             continue
         sigma = np.float64(np.float32(math.sqrt(math.sqrt(det))))
-        e1 = np.float64(np.float32((xx - yy) / (xx + yy)))
-        e2 = np.float64(np.float32(2.0 * xy / (xx + yy)))
-        if not e1 * e1 + e2 * e2 < 1.0:
+        single1 = np.float64(np.float32((xx - yy) / (xx + yy)))
+        single2 = np.float64(np.float32(2.0 * xy / (xx + yy)))
+        if not single1 * single1 + single2 * single2 < 1.0:
             continue
-        e1, e2 = _by_reduced_shear(e1, e2)
+        e1, e2 = _by_reduced_shear(single1, single2)
         narrow = math.sqrt(1.0 - (e1 * e1 + e2 * e2))
         area = sigma * sigma
         moments[k] = _by_axes(area * (1.0 + e1) / narrow, area * (1.0 - e1) / narrow, area * e2 / narrow)

@@ -23,9 +23,12 @@ __all__ = [
     "SINC_COEFFS_TRUNCATED",
     "circle_fluxes",
     "circular_sinc_coefficients",
+    "outside",
     "sinc_coefficients",
     "sinc_flux",
     "sinc_fluxes",
+    "sinc_transform",
+    "weighted_row",
 ]
 
 #: Flag bits: the aperture itself does not fit in the image (no flux); the weights do not all fit (flux without the rest).
@@ -33,8 +36,8 @@ APERTURE_TRUNCATED = 1
 SINC_COEFFS_TRUNCATED = 2
 
 
-def sinc_coefficients(a: float, b: float, theta: float, *, widen: int = 1) -> NDArray[np.float32]:
-    """Return the weights of an ellipse centred on a pixel (spec 07c, Sinc 1-3).
+def sinc_transform(a: float, b: float, theta: float) -> NDArray[np.float64]:
+    """Return the Fourier transform of an ellipse, up to the Nyquist frequency (spec 07c, Sinc 1-2).
 
     Parameters
     ----------
@@ -42,15 +45,13 @@ def sinc_coefficients(a: float, b: float, theta: float, *, widen: int = 1) -> ND
         Semi-axes [pixel], a ≥ b.
     theta
         Angle of the major axis from x towards y [rad].
-    widen
-        Size of the grid, relative to the reference's.
 
     Returns
     -------
     ndarray
-        Shape ``(w, w)``, w odd, the ellipse's centre in the middle.
+        Shape ``(w, w)``, w odd: real, frequency zero in the middle.
     """
-    half = widen * 2 ** max(3, math.ceil(math.log2(2.0 * a)))
+    half = 2 ** max(3, math.ceil(math.log2(2.0 * a)))
     k = np.arange(1 - half, half) / (2 * half - 1)
     kx, ky = k[None, :], k[:, None]
     if abs(a - b) <= np.finfo(np.float32).eps * a:
@@ -63,36 +64,51 @@ def sinc_coefficients(a: float, b: float, theta: float, *, widen: int = 1) -> ND
     modulus[half - 1, half - 1] = 1.0
     transform = ratio * a * j1(2.0 * math.pi * a * modulus) / modulus
     transform[half - 1, half - 1] = ratio * math.pi * a * a
-    weights = np.fft.ifft2(np.fft.ifftshift(transform)).real
+    return np.asarray(transform)
+
+
+def sinc_coefficients(a: float, b: float, theta: float) -> NDArray[np.float32]:
+    """Return the weights of an ellipse centred on a pixel (spec 07c, Sinc 1-3).
+
+    Parameters
+    ----------
+    a, b, theta
+        As for `sinc_transform`.
+
+    Returns
+    -------
+    ndarray
+        Shape ``(w, w)``, w odd, the ellipse's centre in the middle.
+    """
+    weights = np.fft.ifft2(np.fft.ifftshift(sinc_transform(a, b, theta))).real
     return np.fft.fftshift(weights).astype(np.float32)
 
 
 @lru_cache(maxsize=64)
-def circular_sinc_coefficients(radius: float, margin: int = 0) -> NDArray[np.float32]:
+def circular_sinc_coefficients(radius: float) -> NDArray[np.float32]:
     """Return the weights of a circle centred on a pixel, made once a radius; see `sinc_coefficients`.
 
     Parameters
     ----------
     radius
         [pixel].
-    margin
-        Width of a frame of further weights, for a shift to draw on [pixel].
     """
     coefficients = sinc_coefficients(radius, radius, 0.0)
-    if margin:
-        # made on twice the grid, so that the frame holds weights and not their copies from the other side
-        wide = sinc_coefficients(radius, radius, 0.0, widen=2)
-        cut = (wide.shape[0] - coefficients.shape[0]) // 2 - margin
-        if cut < 0:
-            raise ValueError(f"a margin of {margin} pixels is wider than the weights of radius {radius}")
-        coefficients = wide[cut : wide.shape[0] - cut, cut : wide.shape[0] - cut].copy()
     coefficients.setflags(write=False)
     return coefficients
 
 
 @jit
-def _outside(x: float, y: float, half_x: float, half_y: float, i0: int, i1: int, j0: int, j1: int) -> bool:
-    """Tell whether the pixels that the box (x ± half_x, y ± half_y) touches leave rows i0 ≤ i < i1, columns j0 ≤ j < j1."""
+def outside(x: float, y: float, half_x: float, half_y: float, i0: int, i1: int, j0: int, j1: int) -> bool:
+    """Tell whether a box touches pixels off a part of an image.
+
+    Parameters
+    ----------
+    x, y, half_x, half_y
+        Centre and half the size of the box [pixel].
+    i0, i1, j0, j1
+        The part has rows i0 ≤ i < i1 and columns j0 ≤ j < j1.
+    """
     return bool(
         math.ceil(x - half_x - 0.5) < j0
         or math.floor(x + half_x + 0.5) > j1 - 1
@@ -102,10 +118,21 @@ def _outside(x: float, y: float, half_x: float, half_y: float, i0: int, i1: int,
 
 
 @jit_sum
-def _weighted_row(
+def weighted_row(
     weights: NDArray[np.float32], image: NDArray[np.float32], variance: NDArray[np.float32]
 ) -> tuple[float, float]:
-    """Sum pixels times weights, and variances times their squares."""
+    """Sum pixels times weights, and variances times their squares.
+
+    Parameters
+    ----------
+    weights, image, variance
+        Of a row, of the same shape.
+
+    Returns
+    -------
+    float, float
+        In double precision.
+    """
     flux = noise = 0.0
     for j in range(len(weights)):
         c = np.float64(weights[j])
@@ -149,7 +176,6 @@ def sinc_flux(
     x0: int,
     y0: int,
     coefficients: NDArray[np.float32],
-    margin: int,
     order: int,
     half_x: float,
     half_y: float,
@@ -169,9 +195,6 @@ def sinc_flux(
         Parent coordinates of the first pixel.
     coefficients
         Shape ``(w, w)``, of an aperture centred on a pixel.
-    margin
-        Width of the frame of weights that the shift only draws on [pixel]. The shift leaves the outermost pixels as
-        they are: with a margin of 0, which is the reference's, those are weights in the wrong place.
     order
         n of the Lanczos-n kernel that shifts the weights.
     half_x, half_y
@@ -191,7 +214,7 @@ def sinc_flux(
         Bits of `APERTURE_TRUNCATED`, `SINC_COEFFS_TRUNCATED`.
     """
     ny, nx = image.shape
-    width = coefficients.shape[0] - 2 * margin
+    width = coefficients.shape[0]
     # beyond this a centre is off any image, and may not fit an integer (NaN included)
     if not (abs(x) < 1e9 and abs(y) < 1e9):
         return APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
@@ -205,9 +228,9 @@ def sinc_flux(
     flags = 0
     if j1 - j0 < width or i1 - i0 < width:
         flags = SINC_COEFFS_TRUNCATED
-        if _outside(x - x0, y - y0, half_x, half_y, i0, i1, j0, j1):
+        if outside(x - x0, y - y0, half_x, half_y, i0, i1, j0, j1):
             return flags | APERTURE_TRUNCATED
-    i_shift, j_shift = margin - i_first, margin - j_first
+    i_shift, j_shift = -i_first, -j_first
     flux = noise = 0.0
     if rounded:
         flux, noise = _rounded_sums(
@@ -218,7 +241,7 @@ def sinc_flux(
     else:
         for i in range(i0, i1):
             row = shifted[i + i_shift, j0 + j_shift : j1 + j_shift]
-            row_flux, row_noise = _weighted_row(row, image[i, j0:j1], variance[i, j0:j1])
+            row_flux, row_noise = weighted_row(row, image[i, j0:j1], variance[i, j0:j1])
             flux += row_flux
             noise += row_noise
     error = math.sqrt(noise) if noise >= 0.0 else math.nan
@@ -233,7 +256,6 @@ def sinc_fluxes(
     x0: int,
     y0: int,
     coefficients: NDArray[np.float32],
-    margin: int,
     order: int,
     radius: float,
     x: NDArray[np.float64],
@@ -252,8 +274,6 @@ def sinc_fluxes(
         Parent coordinates of the first pixel.
     coefficients
         Shape ``(w, w)``, of the circle centred on a pixel.
-    margin
-        See `sinc_flux`.
     order
         n of the Lanczos-n kernel that shifts the weights.
     radius
@@ -277,7 +297,6 @@ def sinc_fluxes(
             x0,
             y0,
             coefficients,
-            margin,
             order,
             radius,
             radius,
@@ -338,7 +357,7 @@ def circle_fluxes(
         usable = abs(cx) < 1e9 and abs(cy) < 1e9
         fit = 0
         for r in range(m):
-            if usable and not _outside(cx, cy, radii[r], radii[r], 0, ny, 0, nx):
+            if usable and not outside(cx, cy, radii[r], radii[r], 0, ny, 0, nx):
                 flags[k, r] = 0
                 fit = r + 1
             else:

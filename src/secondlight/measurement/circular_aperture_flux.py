@@ -15,6 +15,7 @@ from ..kernels.sinc_aperture import (
     circular_sinc_coefficients,
     sinc_fluxes,
 )
+from ..kernels.sinc_circle import circle_weights, exact_sinc_fluxes
 from ..model.schema import Column, Schema
 from .batch import Batch
 from .plugin import FLUX_ORDER, Flag, FlagList, Plugin, PluginConfig
@@ -69,12 +70,14 @@ class CircularApertureFluxConfig(PluginConfig):
         default=12.0,
     )
     shiftKernel = Field[str](
-        doc="Kernel that shifts an aperture's weights to its centre: lanczos2 to lanczos9.",
+        doc="Kernel that shifts an aperture's weights to its centre if reproduceReferenceDefects is set, else they are made "
+        "there: lanczos2 to lanczos9.",
         default="lanczos5",
         check=lambda value: LANCZOS.fullmatch(value) is not None,
     )
     reproduceReferenceDefects = Field[bool](
-        doc="Leave the outermost weights of a small aperture where they were when the others are shifted to its centre.",
+        doc="Make the weights of a small aperture on a pixel's centre, shift all but the outermost to the aperture's, and "
+        "keep their sums in single precision.",
         default=False,
     )
 
@@ -89,8 +92,6 @@ class CircularApertureFluxPlugin(Plugin):
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
         super().__init__(config, name, schema, metadata)
         radii = [float(r) for r in config.radii]
-        self._lanczos_order = int(config.shiftKernel.removeprefix("lanczos"))
-        self._margin = 0 if config.reproduceReferenceDefects else self._lanczos_order
         self._sinc_radii = [r for r in radii if r <= config.maxSincRadius]
         # ascending, as the kernel adds ring to ring
         self._circle_radii = sorted(r for r in radii if r > config.maxSincRadius)
@@ -126,20 +127,23 @@ class CircularApertureFluxPlugin(Plugin):
         for radius in self._sinc_radii:
             flux = np.full((batch.n, 2), np.nan)
             bits = np.zeros(batch.n, np.int64)
-            sinc_fluxes(
-                batch.pixels,
-                batch.x0,
-                batch.y0,
-                circular_sinc_coefficients(radius, self._margin),
-                self._margin,
-                self._lanczos_order,
-                radius,
-                x,
-                y,
-                flux,
-                bits,
-                self.config.reproduceReferenceDefects,
-            )
+            if self.config.reproduceReferenceDefects:
+                sinc_fluxes(
+                    batch.pixels,
+                    batch.x0,
+                    batch.y0,
+                    circular_sinc_coefficients(radius),
+                    int(self.config.shiftKernel.removeprefix("lanczos")),
+                    radius,
+                    x,
+                    y,
+                    flux,
+                    bits,
+                    True,
+                )
+            else:
+                weights = circle_weights(radius)
+                exact_sinc_fluxes(batch.pixels, batch.x0, batch.y0, *weights, radius, x, y, flux, bits)
             self._store(batch, radius, flux, bits)
         if self._circle_radii:
             radii = np.array(self._circle_radii)

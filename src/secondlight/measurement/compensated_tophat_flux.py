@@ -57,7 +57,6 @@ def _circles(batch: Batch, radius: float) -> NDArray[np.float64]:
             batch.x0,
             batch.y0,
             circular_sinc_coefficients(radius),
-            0,
             _LANCZOS_ORDER,
             radius,
             x,
