@@ -96,43 +96,27 @@ def test_footprints_and_ids(run):
 
 
 def short_columns(out, recorded, rows=slice(None)):
-    """Columns that agree in less than 99.9 % of the rows of a recorded table, and in how many they do."""
+    """Columns that do not agree in all rows of a recorded table, and in how many they do."""
     compare = tools()
     ours, theirs = compare.load(out / "sources.parquet"), compare.load(recorded)
     with np.errstate(all="ignore"):
         compared, _, paired, _, _ = compare.compare(ours, {k: v[rows] for k, v in theirs.items()}, None)
     assert paired == len(theirs["id"][rows])
-    return {name: share for name, share, _, _ in compared if share < 0.999}
-
-
-#: Columns allowed to fall short, the share of rows they must reach, and why.
-EXCEPTIONS = {
-    # a radius that equals the PSF's but for rounding
-    "ext_photometryKron_KronFlux_flag_small_radius": 0.98,
-    # centroids of two noisy PSF images, 1e-4 of a position that is nearly zero
-    "ext_shapeHSM_HsmPsfMomentsDebiased_x": 0.99,
-    "ext_shapeHSM_HsmPsfMomentsDebiased_y": 0.99,
-    "slot_PsfShapeDebiased_x": 0.99,
-    "slot_PsfShapeDebiased_y": 0.99,
-}
+    return {name: share for name, share, _, _ in compared if share < 1.0}
 
 
 def test_columns(run):
-    """Every column agrees in at least 99.9 % of all rows, parents and children, neighbours left as they are."""
+    """Every column agrees in all rows, parents and children, neighbours left as they are."""
     if run.name == "sdss_r":
         pytest.skip("recorded only with noise replacement")
-    short = short_columns(run.out, reference(run.name, "outputs_no_noise", "sources.parquet"))
-    assert {n: s for n, s in short.items() if s < EXCEPTIONS.get(n, 0.999)} == {}
+    assert short_columns(run.out, reference(run.name, "outputs_no_noise", "sources.parquet")) == {}
 
 
 def test_columns_with_noise_replacement(run, tmp_path):
     """The same with neighbours replaced by noise, as the reference runs by default."""
     ended = secondlight("run", *scene_arguments(run.name, out=tmp_path / "noise"), "--threads", 2)
     assert ended.status == 0, ended.err
-    short = short_columns(tmp_path / "noise", reference(run.name, "outputs", "sources.parquet"))
-    assert {n: s for n, s in short.items() if s < EXCEPTIONS.get(n, 0.997)} == {}
-    # one source whose moments circle is one row of twelve columns
-    assert len(short) <= 0.03 * 620
+    assert short_columns(tmp_path / "noise", reference(run.name, "outputs", "sources.parquet")) == {}
 
 
 def test_deblended_footprints(run):

@@ -11,24 +11,16 @@ from secondlight.reprocess import ReprocessVisitImageConfig
 from secondlight.tasks.apply_aperture_correction import ApplyApCorrTask
 from secondlight.tasks.measurement import SingleFrameMeasurementTask
 
-#: Where fewer than 99.9 % of the rows agree, and why.
-LIMITS = {
-    # an ellipse scaled to a radius is, by its last digit, smaller than that or not
-    "ext_photometryKron_KronFlux_flag_small_radius": 0.985,
-    # sums in double precision; one row, 1.01e-5 instead of 1e-5
-    "ext_photometryKron_KronFlux_instFluxErr": 0.998,
-    # noise at a signal-to-noise of 2 sends an iteration elsewhere; the wings of saturated stars
-    "ext_shapeHSM_HsmPsfMomentsDebiased": 0.994,
-    # one source smaller than a pixel: moments in single precision
-    "base_SdssShape_instFlux": 0.998,
-}
-
-
 def task_of(table):
     """The measurement task as the whole task configures it, for one recorded table."""
     config = ReprocessVisitImageConfig().measurement.value
     config.reproduceReferenceDefects = True
-    for name in ("base_CircularApertureFlux", "base_SdssShape"):
+    for name in (
+        "base_CircularApertureFlux",
+        "base_ScaledApertureFlux",
+        "base_SdssShape",
+        "ext_photometryKron_KronFlux",
+    ):
         config.plugins[name].reproduceReferenceDefects = True
     config.doReplaceWithNoise = table != "outputs_no_noise"
     if table == "plugins":
@@ -61,7 +53,7 @@ def test_columns():
     [("small", "outputs"), ("small", "plugins"), ("snaps", "outputs_no_noise"), ("sdss_r", "outputs")],
 )
 def test_values(scene, table):
-    """All rows, children too, within the tolerances of compare_sources, in at least 99.9 % of the rows."""
+    """Every value of all rows, children too, agrees within the tolerances of compare_sources."""
     recorded = deblended(scene, table)
     task = task_of(table)
     correction = ApplyApCorrTask(task.schema)
@@ -73,8 +65,4 @@ def test_values(scene, table):
     order = [name for name in recorded.table if name in set(columns)]
     assert order == columns
     shares = recorded.agreement(catalog.columns, columns)
-
-    def limit(column):
-        return next((v for k, v in LIMITS.items() if column.startswith(k)), 0.999)
-
-    assert {c: s for c, s in shares.items() if s < limit(c)} == {}
+    assert {c: s for c, s in shares.items() if s < 1.0} == {}
