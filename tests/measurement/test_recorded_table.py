@@ -11,6 +11,7 @@ from secondlight.reprocess import ReprocessVisitImageConfig
 from secondlight.tasks.apply_aperture_correction import ApplyApCorrTask
 from secondlight.tasks.measurement import SingleFrameMeasurementTask
 
+
 def task_of(table):
     """The measurement task as the whole task configures it, for one recorded table."""
     config = ReprocessVisitImageConfig().measurement.value
