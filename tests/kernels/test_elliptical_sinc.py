@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.apertures import gaussian, integral, pixels
 from secondlight.kernels.elliptical_sinc import elliptical_sinc_fluxes, elliptical_sinc_weights, weights_size
 from secondlight.kernels.pixels import Pixels
 from secondlight.kernels.sinc_aperture import (
@@ -15,7 +16,9 @@ from secondlight.kernels.sinc_aperture import (
     circular_sinc_coefficients,
     sinc_coefficients,
     sinc_fluxes,
+    sinc_transform,
 )
+from secondlight.kernels.sinc_circle import circle_weights, exact_sinc_fluxes
 
 rng = np.random.default_rng(7)
 SHAPE = 80, 90
@@ -26,10 +29,10 @@ PIXELS = Pixels.of(
 )
 
 
-def measure(axes, x, y):
+def measure(axes, x, y, order=0):
     axes = np.array(axes, float)
     out, flags = np.full((len(axes), 2), np.nan), np.zeros(len(axes), np.int64)
-    elliptical_sinc_fluxes(PIXELS, 5, 7, axes, np.add(x, 5.0), np.add(y, 7.0), out, flags)
+    elliptical_sinc_fluxes(PIXELS, 5, 7, axes, np.add(x, 5.0), np.add(y, 7.0), out, flags, order=order)
     return out, flags
 
 
@@ -46,13 +49,60 @@ def test_twin(a, q, theta):
 
 
 def test_circles():
-    """Equal axes are the circle of the other module, whatever their angle."""
+    """Equal axes are the circle of the other modules, whatever their angle: between the pixels, or shifted."""
     x, y = np.array([40.2, 33.9]), np.array([41.6, 30.0])
-    out, flags = measure([[6, 6, 0.3], [6, 6, -1.0]], x, y)
     expected, bits = np.full((2, 2), np.nan), np.zeros(2, np.int64)
-    sinc_fluxes(PIXELS, 5, 7, circular_sinc_coefficients(6.0), 5, 6.0, x + 5, y + 7, expected, bits)
+    exact_sinc_fluxes(PIXELS, 5, 7, *circle_weights(6.0), 6.0, x + 5, y + 7, expected, bits)
+    out, flags = measure([[6, 6, 0.3], [6, 6, -1.0]], x, y)
     np.testing.assert_allclose(out, expected, rtol=3e-6)
     assert flags.tolist() == bits.tolist()
+    sinc_fluxes(PIXELS, 5, 7, circular_sinc_coefficients(6.0), 5, 6.0, x + 5, y + 7, expected, bits, True)
+    out, flags = measure([[6, 6, 0.3], [6, 6, -1.0]], x, y, order=5)
+    np.testing.assert_allclose(out, expected, rtol=3e-6)
+    assert flags.tolist() == bits.tolist()
+
+
+@given(
+    a=st.floats(4.1, 14.9),
+    q=st.floats(0.2, 1),
+    theta=st.floats(-math.pi, math.pi),
+    x=st.floats(39.5, 40.5),
+    y=st.floats(39.5, 40.5),
+)
+@settings(max_examples=50)
+def test_integrates_a_band_limited_image(a, q, theta, x, y):
+    """To 1e-5, wherever between the pixels the ellipse lies."""
+    image = gaussian(81, 81, 40.3, 39.8)
+    out, flags = np.full((1, 2), np.nan), np.zeros(1, np.int64)
+    elliptical_sinc_fluxes(
+        pixels(image, np.ones_like(image)),
+        0,
+        0,
+        np.array([[a, a * q, theta]]),
+        np.array([x]),
+        np.array([y]),
+        out,
+        flags,
+    )
+    assert flags[0] == 0
+    assert out[0, 0] == pytest.approx(integral(40.3, 39.8, x, y, a, a * q, theta), rel=1e-5)
+
+
+@pytest.mark.parametrize("x, y", [(40.0, 41.0), (40.21, 40.63), (39.5, 41.49)])
+def test_shifted_weights_twin(x, y):
+    """Twin: the sum of all waves of an ellipse's transform, at pixels that lie a fraction beside its centre."""
+    a, b, theta = 6.0, 2.5, 0.7
+    transform = sinc_transform(a, b, theta)
+    n = len(transform)
+    k = np.arange(n) - n // 2
+    ix, iy = round(x), round(y)
+    along_x, along_y = (np.exp(2j * math.pi * np.outer(k - f, k) / n) for f in (x - ix, y - iy))
+    weights = (along_y @ transform @ along_x.T).real / n**2
+    box = np.s_[iy - n // 2 : iy + n // 2 + 1, ix - n // 2 : ix + n // 2 + 1]
+    out, _ = measure([[a, b, theta]], np.array([x]), np.array([y]))
+    terms = PIXELS.image[box] * weights
+    assert out[0, 0] == pytest.approx(terms.sum(), abs=1e-6 * np.abs(terms).sum())
+    assert out[0, 1] == pytest.approx(math.sqrt((PIXELS.variance[box] * weights**2).sum()), rel=1e-6)
 
 
 def test_sizes_mixed():

@@ -17,7 +17,7 @@ from scipy.special import j0, j1
 from ._jit import jit
 from .hermite import interpolate
 from .pixels import Pixels, show
-from .sinc_aperture import sinc_flux
+from .sinc_aperture import APERTURE_TRUNCATED, SINC_COEFFS_TRUNCATED, placed_flux, sinc_flux, somewhere
 
 __all__ = ["elliptical_sinc_fluxes", "elliptical_sinc_weights", "weights_size"]
 
@@ -77,6 +77,25 @@ def _fill_transform(
 
 
 @jit
+def _turn(shift_x: float, shift_y: float, work: NDArray[np.float64]) -> None:
+    """Multiply a transform by the cosine of a shift's phase, in ``work[:2]``, and by its sine, into ``work[2:4]``."""
+    half = work.shape[1]
+    turn = 2.0 * math.pi / (2 * half - 1)
+    waves = np.empty((2, half))
+    for j in range(half):
+        waves[0, j], waves[1, j] = math.cos(turn * j * shift_x), math.sin(turn * j * shift_x)
+    for i in range(half):
+        cos_y, sin_y = math.cos(turn * i * shift_y), math.sin(turn * i * shift_y)
+        for j in range(half):
+            cos_x, sin_x, even, odd = waves[0, j], waves[1, j], work[0, i, j], work[1, i, j]
+            # F(kx, ky) cos(kx x + ky y) ± F(kx, -ky) cos(kx x - ky y), and so with the sines
+            work[0, i, j] = even * cos_x * cos_y - odd * sin_x * sin_y
+            work[1, i, j] = odd * cos_x * cos_y - even * sin_x * sin_y
+            work[2, i, j] = even * sin_x * cos_y + odd * cos_x * sin_y
+            work[3, i, j] = odd * sin_x * cos_y + even * cos_x * sin_y
+
+
+@jit
 def _transform(area: float, a: float, ratio: float, u: float, v: float, table: NDArray[np.float64]) -> float:
     """Transform of an ellipse at a frequency along its axes, by cubic interpolation."""
     v *= ratio
@@ -101,33 +120,42 @@ def _fill_weights(
     a: float,
     b: float,
     theta: float,
+    shift_x: float,
+    shift_y: float,
     table: NDArray[np.float64],
     waves: NDArray[np.float64],
     work: NDArray[np.float64],
     out: NDArray[np.float32],
 ) -> None:
-    """Fill the weights of one ellipse, its centre in the middle; ``work`` is of shape ``(4, half, half)``."""
+    """Fill the weights of one ellipse, its centre a fraction of a pixel from the middle; ``work``: ``(8, half, half)``."""
     half = waves.shape[1]
     width = 2 * half - 1
     _fill_transform(a, b, theta, table, work[0], work[1])
-    _multiply(waves[0], work[0], work[2])
-    _multiply(waves[1], work[1], work[3])
-    # waves of kx > 0 stand for those of -kx as well
-    for y in range(half):
-        for j in range(1, half):
-            work[2, y, j] *= 2.0
-            work[3, y, j] *= 2.0
-    _multiply(work[2], waves[0], work[0])
-    _multiply(work[3], waves[1], work[1])
+    # of an ellipse on a pixel's centre the weights are even: there are no sines
+    parts = 2
+    if shift_x != 0.0 or shift_y != 0.0:
+        parts = 4
+        _turn(shift_x, shift_y, work)
+    for part in range(parts):
+        along_y, along_x = waves[part % 2], waves[1 - part % 2 if part >= 2 else part]
+        _multiply(along_y, work[part], work[4 + part])
+        # waves of kx > 0 stand for those of -kx as well
+        for y in range(half):
+            for j in range(1, half):
+                work[4 + part, y, j] *= 2.0
+        _multiply(work[4 + part], along_x, work[part])
+    if parts == 2:
+        work[2:4] = 0.0
     scale = 1.0 / (width * width)
     middle = half - 1
     for y in range(half):
         for x in range(half):
-            same, opposite = (work[0, y, x] - work[1, y, x]) * scale, (work[0, y, x] + work[1, y, x]) * scale
-            out[middle + y, middle + x] = same
-            out[middle - y, middle - x] = same
-            out[middle + y, middle - x] = opposite
-            out[middle - y, middle + x] = opposite
+            same, opposite = work[0, y, x] - work[1, y, x], work[0, y, x] + work[1, y, x]
+            with_x, with_y = work[2, y, x], work[3, y, x]
+            out[middle + y, middle + x] = (same + (with_x + with_y)) * scale
+            out[middle - y, middle - x] = (same - (with_x + with_y)) * scale
+            out[middle + y, middle - x] = (opposite - (with_x - with_y)) * scale
+            out[middle - y, middle + x] = (opposite + (with_x - with_y)) * scale
 
 
 def weights_size(a: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -166,9 +194,9 @@ def elliptical_sinc_weights(axes: NDArray[np.float64], width: int) -> NDArray[np
     """
     weights = np.empty((len(axes), width, width), np.float32)
     table, waves = _tables(axes, width)
-    work = np.empty((4, *waves.shape[1:]))
+    work = np.empty((8, *waves.shape[1:]))
     for (a, b, theta), out in zip(axes.tolist(), weights, strict=True):
-        _fill_weights(a, b, theta, table, waves, work, out)
+        _fill_weights(a, b, theta, 0.0, 0.0, table, waves, work, out)
     return weights
 
 
@@ -186,34 +214,32 @@ def _fluxes(
     y: NDArray[np.float64],
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
-    rounded: bool,
 ) -> None:
     half = waves.shape[1]
     width = 2 * half - 1
-    work = np.empty((4, half, half))
+    work = np.empty((8, half, half))
     weights = np.empty((width, width), np.float32)
     shifted = np.empty((2, width, width), np.float32)
+    image, variance = pixels.image, pixels.variance
     for m in range(len(rows)):
         k = rows[m]
+        if not somewhere(x[k], y[k]):
+            flags[k] = APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
+            continue
         show(pixels, k)
-        a, b, cos, sin = axes[m, 0], axes[m, 1], math.cos(axes[m, 2]), math.sin(axes[m, 2])
-        half_x = math.sqrt((a * cos) ** 2 + (b * sin) ** 2)
-        half_y = math.sqrt((a * sin) ** 2 + (b * cos) ** 2)
-        _fill_weights(a, b, axes[m, 2], table, waves, work, weights)
-        flags[k] = sinc_flux(
-            pixels.image,
-            pixels.variance,
-            x0,
-            y0,
-            weights,
-            order,
-            half_x,
-            half_y,
-            x[k],
-            y[k],
-            shifted,
-            out[k],
-            rounded,
+        a, b, theta = axes[m, 0], axes[m, 1], axes[m, 2]
+        half_x = math.sqrt((a * math.cos(theta)) ** 2 + (b * math.sin(theta)) ** 2)
+        half_y = math.sqrt((a * math.sin(theta)) ** 2 + (b * math.cos(theta)) ** 2)
+        if order > 0:
+            _fill_weights(a, b, theta, 0.0, 0.0, table, waves, work, weights)
+            flags[k] = sinc_flux(
+                image, variance, x0, y0, weights, order, half_x, half_y, x[k], y[k], shifted, out[k], True
+            )
+            continue
+        ix, iy = math.floor(x[k] + 0.5), math.floor(y[k] + 0.5)
+        _fill_weights(a, b, theta, x[k] - ix, y[k] - iy, table, waves, work, weights)
+        flags[k] = placed_flux(
+            image, variance, x0, y0, weights, ix, iy, half_x, half_y, x[k], y[k], out[k], False
         )
 
 
@@ -227,8 +253,7 @@ def elliptical_sinc_fluxes(
     out: NDArray[np.float64],
     flags: NDArray[np.int64],
     *,
-    order: int = 5,
-    rounded: bool = False,
+    order: int = 0,
 ) -> None:
     """Measure one elliptical aperture a source; see `secondlight.kernels.sinc_aperture.sinc_flux`.
 
@@ -248,9 +273,8 @@ def elliptical_sinc_fluxes(
     flags
         Shape ``(n,)``: receives bits of ``APERTURE_TRUNCATED``, ``SINC_COEFFS_TRUNCATED``.
     order
-        n of the Lanczos-n kernel that shifts the weights.
-    rounded
-        Whether weights and sums are in single precision throughout, as in the reference.
+        n of the Lanczos-n kernel that shifts weights made for a pixel's centre, as the reference does, with sums in single
+        precision; weights are made where the aperture lies if 0.
     """
     a, b, theta = axes.T
     with np.errstate(invalid="ignore"):
@@ -262,4 +286,4 @@ def elliptical_sinc_fluxes(
     for width in np.unique(sizes):
         rows = usable[sizes == width]
         table, waves = _tables(axes[rows], int(width))
-        _fluxes(pixels, x0, y0, table, waves, axes[rows], rows, order, x, y, out, flags, rounded)
+        _fluxes(pixels, x0, y0, table, waves, axes[rows], rows, order, x, y, out, flags)

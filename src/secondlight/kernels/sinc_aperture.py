@@ -1,4 +1,4 @@
-"""Fluxes within apertures: exact ones of a band-limited image for small radii, sums of pixels for large ones.
+"""Fluxes within small apertures, exact ones of a band-limited image.
 
 Bickerton & Lupton 2013 (MNRAS 431, 1275): for an image sampled above Nyquist, the integral over an aperture is a
 weighted sum of pixels whose weights are the aperture, band-limited: the inverse Fourier transform of the aperture's
@@ -21,13 +21,14 @@ from .pixels import Pixels, show
 __all__ = [
     "APERTURE_TRUNCATED",
     "SINC_COEFFS_TRUNCATED",
-    "circle_fluxes",
     "circular_sinc_coefficients",
     "outside",
+    "placed_flux",
     "sinc_coefficients",
     "sinc_flux",
     "sinc_fluxes",
     "sinc_transform",
+    "somewhere",
     "weighted_row",
 ]
 
@@ -213,13 +214,58 @@ def sinc_flux(
     int
         Bits of `APERTURE_TRUNCATED`, `SINC_COEFFS_TRUNCATED`.
     """
-    ny, nx = image.shape
-    width = coefficients.shape[0]
-    # beyond this a centre is off any image, and may not fit an integer (NaN included)
-    if not (abs(x) < 1e9 and abs(y) < 1e9):
+    if not somewhere(x, y):
         return APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
     ix, iy = offset_image(coefficients, x, y, order, work[0], work[1], rounded)
-    shifted = work[0]
+    return placed_flux(image, variance, x0, y0, work[0], ix, iy, half_x, half_y, x, y, out, rounded)
+
+
+@jit
+def somewhere(x: float, y: float) -> bool:
+    """Tell whether a centre may be on an image; one that may not, NaN included, may not fit an integer either.
+
+    Parameters
+    ----------
+    x, y
+        [pixel].
+    """
+    return abs(x) < 1e9 and abs(y) < 1e9
+
+
+@jit
+def placed_flux(
+    image: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    x0: int,
+    y0: int,
+    weights: NDArray[np.float32],
+    ix: int,
+    iy: int,
+    half_x: float,
+    half_y: float,
+    x: float,
+    y: float,
+    out: NDArray[np.float64],
+    rounded: bool,
+) -> int:
+    """Sum pixels times weights.
+
+    Parameters
+    ----------
+    image, variance, x0, y0, half_x, half_y, x, y, out, rounded
+        As for `sinc_flux`.
+    weights
+        Shape ``(w, w)``.
+    ix, iy
+        The pixel that the middle one of the weights belongs to, parent coordinates.
+
+    Returns
+    -------
+    int
+        Bits of `APERTURE_TRUNCATED`, `SINC_COEFFS_TRUNCATED`.
+    """
+    ny, nx = image.shape
+    width = weights.shape[0]
     # first pixel of the weights, in the image's indices
     j_first = ix - width // 2 - x0
     i_first = iy - width // 2 - y0
@@ -230,17 +276,16 @@ def sinc_flux(
         flags = SINC_COEFFS_TRUNCATED
         if outside(x - x0, y - y0, half_x, half_y, i0, i1, j0, j1):
             return flags | APERTURE_TRUNCATED
-    i_shift, j_shift = -i_first, -j_first
     flux = noise = 0.0
     if rounded:
         flux, noise = _rounded_sums(
-            shifted[i0 + i_shift : i1 + i_shift, j0 + j_shift : j1 + j_shift],
+            weights[i0 - i_first : i1 - i_first, j0 - j_first : j1 - j_first],
             image[i0:i1, j0:j1],
             variance[i0:i1, j0:j1],
         )
     else:
         for i in range(i0, i1):
-            row = shifted[i + i_shift, j0 + j_shift : j1 + j_shift]
+            row = weights[i - i_first, j0 - j_first : j1 - j_first]
             row_flux, row_noise = weighted_row(row, image[i, j0:j1], variance[i, j0:j1])
             flux += row_flux
             noise += row_noise
@@ -306,90 +351,3 @@ def sinc_fluxes(
             out[k],
             rounded,
         )
-
-
-@jit_sum
-def _sums(image: NDArray[np.float32], variance: NDArray[np.float32]) -> tuple[float, float]:
-    """Sum pixels of a row of the image, and of the variance."""
-    flux = noise = 0.0
-    for j in range(len(image)):
-        flux += np.float64(image[j])
-        noise += np.float64(variance[j])
-    return flux, noise
-
-
-@jit
-def circle_fluxes(
-    pixels: Pixels,
-    x0: int,
-    y0: int,
-    radii: NDArray[np.float64],
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    out: NDArray[np.float64],
-    flags: NDArray[np.int64],
-) -> None:
-    """Sum the pixels whose centres lie in circles (spec 07c, Naive), all radii in one pass over a source.
-
-    Parameters
-    ----------
-    pixels
-        The image.
-    x0, y0
-        Parent coordinates of the first pixel.
-    radii
-        Shape ``(m,)`` [pixel], ascending.
-    x, y
-        Centres [pixel], parent coordinates, shape ``(n,)``.
-    out
-        Shape ``(n, m, 2)``: receives fluxes and errors where the aperture is not truncated.
-    flags
-        Shape ``(n, m)``: receives 0 or `APERTURE_TRUNCATED`.
-    """
-    image, variance = pixels.image, pixels.variance
-    ny, nx = image.shape
-    m = len(radii)
-    rings = np.empty((m, 2))
-    for k in range(len(x)):
-        show(pixels, k)
-        cx, cy = x[k] - x0, y[k] - y0
-        # beyond this a centre is off any image, and may not fit an integer (NaN included)
-        usable = abs(cx) < 1e9 and abs(cy) < 1e9
-        fit = 0
-        for r in range(m):
-            if usable and not outside(cx, cy, radii[r], radii[r], 0, ny, 0, nx):
-                flags[k, r] = 0
-                fit = r + 1
-            else:
-                flags[k, r] = APERTURE_TRUNCATED
-        if fit == 0:
-            continue
-        rings[:] = 0.0
-        largest = radii[fit - 1]
-        for i in range(math.ceil(cy - largest), math.floor(cy + largest) + 1):
-            dy = i - cy
-            # what the smaller circles cover of this row, [j0, j1)
-            j0 = j1 = 0
-            for r in range(fit):
-                room = radii[r] * radii[r] - dy * dy
-                if room < 0.0:
-                    continue
-                half = math.sqrt(room)
-                left, right = math.ceil(cx - half), math.floor(cx + half) + 1
-                if right <= left:
-                    continue
-                if j1 == j0:
-                    # nothing covered yet: all of this row's span is left of nothing
-                    j0 = j1 = right
-                flux_left, noise_left = _sums(image[i, left:j0], variance[i, left:j0])
-                flux_right, noise_right = _sums(image[i, j1:right], variance[i, j1:right])
-                rings[r, 0] += flux_left + flux_right
-                rings[r, 1] += noise_left + noise_right
-                j0, j1 = left, right
-        flux = 0.0
-        noise = 0.0
-        for r in range(fit):
-            flux += rings[r, 0]
-            noise += rings[r, 1]
-            out[k, r, 0] = flux
-            out[k, r, 1] = math.sqrt(noise) if noise >= 0.0 else math.nan

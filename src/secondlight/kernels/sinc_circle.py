@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 from .pixels import Pixels, show
-from .sinc_aperture import APERTURE_TRUNCATED, SINC_COEFFS_TRUNCATED, outside, sinc_transform, weighted_row
+from .sinc_aperture import (
+    APERTURE_TRUNCATED,
+    SINC_COEFFS_TRUNCATED,
+    outside,
+    sinc_transform,
+    somewhere,
+    weighted_row,
+)
 
 __all__ = ["CircleWeights", "circle_weights", "exact_sinc_fluxes"]
 
@@ -148,8 +155,7 @@ def exact_sinc_fluxes(
     along_x, along_y = np.empty((rank, padded), np.float32), np.empty((rank, padded), np.float32)
     row = np.empty(padded, np.float32)
     for k in range(len(x)):
-        # beyond this a centre is off any image, and may not fit an integer (NaN included)
-        if not (abs(x[k]) < 1e9 and abs(y[k]) < 1e9):
+        if not somewhere(x[k], y[k]):
             flags[k] = APERTURE_TRUNCATED | SINC_COEFFS_TRUNCATED
             continue
         ix, iy = math.floor(x[k] + 0.5), math.floor(y[k] + 0.5)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from lsst.pex.config import Field, ListField
 
+from ..kernels.circle_sums import circle_fluxes
 from ..kernels.sinc_aperture import (
     APERTURE_TRUNCATED,
     SINC_COEFFS_TRUNCATED,
-    circle_fluxes,
     circular_sinc_coefficients,
     sinc_fluxes,
 )

@@ -9,8 +9,9 @@ import numpy as np
 from lsst.pex.config import Field, ListField
 from numpy.typing import NDArray
 
+from ..kernels.circle_sums import circle_fluxes
 from ..kernels.compensated_tophat import OUT_OF_BOUNDS, squares_masks
-from ..kernels.sinc_aperture import circle_fluxes, circular_sinc_coefficients, sinc_fluxes
+from ..kernels.sinc_aperture import circular_sinc_coefficients, sinc_fluxes
 from ..model.schema import Column, Schema
 from .batch import Batch
 from .plugin import FLUX_ORDER, Flag, FlagList, Plugin, PluginConfig

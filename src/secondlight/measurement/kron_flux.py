@@ -29,6 +29,9 @@ from .registry import register
 
 __all__ = ["KronFluxConfig", "KronFluxPlugin"]
 
+#: Of the kernel with which the reference shifts weights.
+_LANCZOS_ORDER = 5
+
 # the kernel's bits end where this begins
 _BAD_SHAPE = 1 << 16
 
@@ -81,8 +84,9 @@ class KronFluxConfig(PluginConfig):
         default="ext_photometryKron_KronFlux_radius",
     )
     reproduceReferenceDefects = Field[bool](
-        doc="Flag as small whichever ellipses rounding leaves below the PSF's radius that they were scaled to, and keep the "
-        "sums of small apertures in single precision.",
+        doc="Flag as small whichever ellipses rounding leaves below the PSF's radius that they were scaled to; make the "
+        "weights of small apertures on a pixel's centre, shift all but the outermost to the aperture's, and keep their sums "
+        "in single precision.",
         default=False,
     )
 
@@ -214,6 +218,6 @@ class KronFluxPlugin(Plugin):
             y,
             flux,
             np.zeros(batch.n, np.int64),
-            rounded=self.config.reproduceReferenceDefects,
+            order=_LANCZOS_ORDER if self.config.reproduceReferenceDefects else 0,
         )
         return bits

@@ -42,11 +42,16 @@ class ScaledApertureFluxConfig(PluginConfig):
         doc="Radius of the aperture in units of the PSF's full width at half maximum.", default=3.14
     )
     shiftKernel = Field[str](
-        doc="Kernel that shifts an aperture's weights to its centre: lanczos2 to lanczos9.",
+        doc="Kernel that shifts an aperture's weights to its centre if reproduceReferenceDefects is set, else they are made "
+        "there: lanczos2 to lanczos9.",
         default="lanczos5",
         check=lambda value: LANCZOS.fullmatch(value) is not None,
     )
-    reproduceReferenceDefects = Field[bool](doc="Keep sums in single precision.", default=False)
+    reproduceReferenceDefects = Field[bool](
+        doc="Make the weights of an aperture on a pixel's centre, shift all but the outermost to the aperture's, and keep "
+        "their sums in single precision.",
+        default=False,
+    )
 
 
 @register("base_ScaledApertureFlux")
@@ -58,6 +63,9 @@ class ScaledApertureFluxPlugin(Plugin):
 
     def __init__(self, config: Any, name: str, schema: Schema, metadata: dict[str, Any]) -> None:
         super().__init__(config, name, schema, metadata)
+        self._lanczos_order = 0
+        if config.reproduceReferenceDefects:
+            self._lanczos_order = int(config.shiftKernel.removeprefix("lanczos"))
         schema.add(Column(f"{name}_instFlux", "D", "count", "flux derived from PSF-scaled aperture"))
         schema.add(Column(f"{name}_instFluxErr", "D", "count", "1-sigma instFlux uncertainty"))
         _FLAGS.declare(schema, name)
@@ -80,8 +88,7 @@ class ScaledApertureFluxPlugin(Plugin):
             y,
             flux,
             bits,
-            order=int(self.config.shiftKernel.removeprefix("lanczos")),
-            rounded=self.config.reproduceReferenceDefects,
+            order=self._lanczos_order,
         )
         batch[f"{self.name}_instFlux"][:] = flux[:, 0]
         batch[f"{self.name}_instFluxErr"][:] = flux[:, 1]
