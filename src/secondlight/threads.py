@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["count", "map_chunks", "use"]
+__all__ = ["count", "in_order", "map_chunks", "use"]
 
 _threads: ContextVar[int] = ContextVar("secondlight_threads", default=1)
 
@@ -60,3 +61,27 @@ def map_chunks(work: Callable[[int, int], None], size: int, chunk: int) -> None:
     with ThreadPoolExecutor(threads) as pool:
         # leaving the block waits for all; list() raises the first error
         list(pool.map(lambda b: work(*b), bounds))
+
+
+def in_order[T](work: Callable[[int], T], size: int) -> Iterator[T]:
+    """Make ``work(0)``, ``work(1)`` and so on ahead, in as many threads as are allowed, and hand them out in order.
+
+    Parameters
+    ----------
+    work
+        Makes one item. It should spend its time where the GIL is free.
+    size
+        Number of items. No more than two a thread wait to be handed out, whatever their number.
+    """
+    threads = min(count(), size)
+    if threads <= 1:
+        yield from map(work, range(size))
+        return
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for i in range(size):
+            waiting.append(pool.submit(work, i))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -24,7 +24,7 @@ from helpers.psfs import every_psf
 from helpers.shared import needs_shared, realdata, reference
 from secondlight import threads
 from secondlight.errors import InputError, UsageError
-from secondlight.io.native import read_visit_image, write_background, write_visit_image
+from secondlight.io.native import read_visit_image, write_background, write_compressed, write_visit_image
 from secondlight.model.background import (
     ApproxStyle,
     BackgroundList,
@@ -32,6 +32,7 @@ from secondlight.model.background import (
     InterpStyle,
     UndersampleStyle,
 )
+from secondlight.model.mask_planes import MaskPlanes
 from secondlight.model.visit_image import to_visit_image
 
 any_example = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,6 +85,33 @@ def test_other_tools_read_it(tmp_path: Path) -> None:
     assert visit_image.backgrounds.subtracted.field.unit == u.electron
     assert visit_image.metadata["TELESCOP"] == "Simonyi"
     assert (visit_image[Box.factory[250:260, 150:160]].image.array == exposure.image[50:60, 50:60]).all()
+
+
+_LAYOUT = ("DATE", "INDXADDR", "JSONADDR", "JSONSIZE", "XTENSION", "ZCMPTYPE", "ZTILE1", "ZTILE2")
+
+
+@pytest.mark.parametrize("n_cards", range(20, 31))
+def test_the_file_says_what_that_of_lsst_images_says(tmp_path: Path, n_cards: int) -> None:
+    """Twin: their own writer. Headers of any length, which fill a block or just not, a mask's planes with gaps."""
+    exposure = replace(
+        full_exposure((150, 90)), mask_planes=MaskPlanes({"BAD": 0, "SAT": 3, "A": 9, "B": 30})
+    )
+    exposure.mask[:] = np.random.default_rng(5).integers(0, 1 << 31, exposure.mask.shape) & 0x40000209
+    image = to_visit_image(exposure)
+    cards = {f"CARD{i}": i for i in range(n_cards)}
+    write_compressed(tmp_path / "a.fits", image, update_header=lambda header: header.update(cards))
+    write_archive(image, str(tmp_path / "b.fits"), update_header=lambda header: header.update(cards))
+    assert read_archive(tmp_path / "a.fits", VisitImage).mask == image.mask
+    ours, theirs = (fits.open(tmp_path / f"{name}.fits") for name in "ab")
+    with ours, theirs:
+        assert [h.name for h in ours] == [h.name for h in theirs]
+        for name in ("PRIMARY", "IMAGE", "MASK", "VARIANCE"):
+            a, b = (
+                [(c.keyword, c.value) for c in h[name].header.cards if c.keyword not in _LAYOUT]
+                for h in (ours, theirs)
+            )
+            assert a == b
+        np.testing.assert_array_equal(ours["MASK"].data, theirs["MASK"].data)
 
 
 @pytest.mark.parametrize("name", ["gaussian", "combined kernel", "psfex", "piff"])

@@ -39,34 +39,34 @@ def significance(pixels):
 @pytest.mark.parametrize("name", PLANES)
 def test_gzip_finds_the_bytes_by_significance(name):
     plane = PLANES[name]
-    tiles = gzip_2_tiles(plane)
+    tiles = list(gzip_2_tiles(plane))
     assert len(tiles) == -(-len(plane) // TILE_ROWS)
     for i, tile in enumerate(tiles):
         part = plane[i * TILE_ROWS : (i + 1) * TILE_ROWS]
-        assert gzip.decompress(tile.tobytes()) == significance(part)
+        assert gzip.decompress(tile) == significance(part)
 
 
 @pytest.mark.parametrize("name", [n for n, plane in PLANES.items() if plane.itemsize == 4 and plane.size])
 def test_what_was_compressed_comes_back_with_any_number_of_threads(name):
     plane = PLANES[name]
-    one = gzip_2_tiles(plane)
+    one = list(gzip_2_tiles(plane))
     with threads.use(4):
-        four = gzip_2_tiles(plane)
+        four = list(gzip_2_tiles(plane))
         back = gunzip_tiles(four, plane.shape, TILE_ROWS, plane.dtype, shuffled=True)
-    assert [t.tobytes() for t in one] == [t.tobytes() for t in four]
+    assert one == four
     assert back is not None and back.tobytes() == plane.tobytes()
 
 
 def test_no_larger_than_what_general_compression_makes():
     plane = PLANES["noise"]
     general = gzip.compress(significance(plane[:TILE_ROWS]), 6)
-    assert len(gzip_2_tiles(plane)[0]) <= len(general)
+    assert len(next(gzip_2_tiles(plane))) <= len(general)
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "length", "missing"])
 def test_damaged_tiles_are_noticed(damage):
     plane = PLANES["noise"]
-    tiles = [t.copy() for t in gzip_2_tiles(plane)]
+    tiles = [np.frombuffer(t, np.uint8).copy() for t in gzip_2_tiles(plane)]
     rows = TILE_ROWS
     if damage == "cut":
         tiles[1] = tiles[1][:-20]

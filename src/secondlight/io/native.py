@@ -14,22 +14,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from astropy.io import fits
-from lsst.images import Mask, MaskSchema, VisitImage, VisitImageSerializationModel
-from lsst.images.fits import (
-    FitsCompressionAlgorithm,
-    FitsCompressionOptions,
-    FitsInputArchive,
-    FitsOpaqueMetadata,
-    FitsOutputArchive,
-    PrecompressedImage,
-)
+from lsst.images import VisitImage, VisitImageSerializationModel
+from lsst.images.fits import FitsCompressionAlgorithm, FitsCompressionOptions, FitsInputArchive
 from lsst.images.json import JsonInputArchive
 from lsst.images.serialization import ButlerInfo, InputArchive
-from numpy.typing import NDArray
 
-from .. import threads
 from ..errors import InputError
 from ..model.background import BackgroundModel
 from ..model.exposure import Exposure
@@ -40,8 +30,9 @@ from ..model.psf import BatchPsf
 from ..model.visit_image import from_visit_image, to_visit_image
 from .afw.stored_ast import check_dumps
 from .atomic import atomic_path
+from .native_planes import PlaneArchive, StoredMask, stand_ins
 from .tables import read_footprints, read_sources, write_footprints, write_sources
-from .tiles import TILE_ROWS, gzip_2_tiles
+from .tiles import Rows
 
 __all__ = [
     "Compression",
@@ -130,69 +121,23 @@ def write_compressed(
         What a Butler knows of the dataset; kept in the file.
     """
     options: dict[str, FitsCompressionOptions | None] = {"mask": _RICE}
-    opaque = FitsOpaqueMetadata()
-    mask = _without_gaps(visit_image.mask)
-    if mask is not None:
-        opaque.precompressed["MASK"] = _gzip_2(mask)
-        del mask
+    rows: dict[str, Rows] = {}
+    if StoredMask.fits(visit_image.mask):
+        rows["MASK"] = StoredMask(visit_image.mask)
     for name, plane in (("image", visit_image.image), ("variance", visit_image.variance)):
         if compression == "gzip":
-            opaque.precompressed[name.upper()] = _gzip_2(plane.array)
+            rows[name.upper()] = plane.array
         else:
             options[name] = None if compression == "none" else FitsCompressionOptions.LOSSY
-    with FitsOutputArchive.open(
+    with PlaneArchive.open(
         os.fspath(path),
         compression_options=options,
-        opaque_metadata=opaque,
+        opaque_metadata=stand_ins(rows),
         update_header=update_header or (lambda _header: None),
         compression_seed=1,
     ) as archive:
+        archive.write_planes(Path(path), rows)
         archive.add_tree(archive.serialize_root(visit_image, butler_info=butler_info))
-
-
-def _without_gaps(mask: Mask) -> NDArray[np.int32] | None:
-    """Return a mask as `lsst.images` stores it, its planes numbered without gaps; `None` if one image does not hold them."""
-    places = [place for place, plane in enumerate(mask.schema) if plane is not None]
-    octets = mask.array
-    if not 0 < len(places) <= MaskSchema.bits_per_element(np.int32) or octets.dtype != np.uint8:
-        return None
-    # planes whose numbers change by as much move together, byte by byte
-    moving: dict[tuple[int, int], int] = {}
-    for new, old in enumerate(places):
-        byte, bit = divmod(old, 8)
-        moving[byte, new - bit] = moving.get((byte, new - bit), 0) | 1 << bit
-    pixels = np.zeros(octets.shape[:2], np.int32)
-
-    def work(start: int, stop: int) -> None:
-        for (byte, by), bits in moving.items():
-            some = (octets[start:stop, :, byte] & np.uint8(bits)).astype(np.int32)
-            pixels[start:stop] |= some << by if by >= 0 else some >> -by
-
-    threads.map_chunks(work, len(pixels), TILE_ROWS)
-    return pixels
-
-
-def _gzip_2(plane: NDArray[Any]) -> PrecompressedImage:
-    """Compress a plane in parallel, in the form in which `lsst.images` takes it."""
-    height, width = plane.shape
-    # descriptors of 64 bits: the heap of a plane may pass 2 GiB
-    column = fits.Column("COMPRESSED_DATA", "QB", array=np.array([*gzip_2_tiles(plane), None], object)[:-1])
-    table = fits.BinTableHDU.from_columns([column])
-    header = fits.Header(
-        [
-            ("ZIMAGE", True),
-            ("ZBITPIX", -32 if plane.dtype.kind == "f" else 32),
-            ("ZNAXIS", 2),
-            ("ZNAXIS1", width),
-            ("ZNAXIS2", height),
-            ("ZTILE1", width),
-            ("ZTILE2", TILE_ROWS),
-            ("ZCMPTYPE", "GZIP_2"),
-        ]
-    )
-    if plane.dtype.kind == "f":
-        header["ZQUANTIZ"] = "NONE"
-    return PrecompressedImage(header, table.data)
 
 
 class _Drawable:

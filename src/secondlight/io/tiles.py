@@ -9,8 +9,8 @@ frequent, and stored as it is if not. Any FITS library reads the result.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .. import threads
 from ..kernels.byte_planes import join_bytes, split_bytes
 
-__all__ = ["TILE_ROWS", "gunzip_tiles", "gzip_2_tiles"]
+__all__ = ["TILE_ROWS", "Rows", "gunzip_tiles", "gzip_2_tiles", "write_tiles"]
 
 #: Rows in a tile: large tiles compress better, small ones let cut-outs be read faster.
 TILE_ROWS = 64
@@ -41,30 +41,65 @@ _GREATEST_RATIO = 1032
 #: Asks zlib for gzip's head and trailer, and the largest window.
 _GZIP_BITS = 31
 
+#: Headers and data of FITS fill whole blocks of so many bytes.
+_BLOCK = 2880
 
-def gzip_2_tiles(plane: NDArray[Any]) -> list[NDArray[np.uint8]]:
-    """Compress an image without loss.
+
+class Rows(Protocol):
+    """An image that is asked for some rows at a time: an array, or what makes its rows only then."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]:
+        """Return some of them, shape ``(n, nx)``, numbers of any type."""
+
+
+def gzip_2_tiles(plane: Rows) -> Iterator[bytes]:
+    """Compress an image without loss, a few tiles ahead of those that have been taken.
 
     Parameters
     ----------
     plane
-        Shape ``(ny, nx)``, numbers of any type.
+        The image.
 
-    Returns
-    -------
-    list
-        The bytes of each tile: `TILE_ROWS` full rows, the last one perhaps fewer.
+    Yields
+    ------
+    bytes
+        A tile: `TILE_ROWS` full rows, the last one perhaps fewer.
     """
     starts = range(0, len(plane), TILE_ROWS)
-    tiles: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * len(starts)
+    return threads.in_order(
+        lambda i: _gzip(*_bytes_by_significance(plane[starts[i] : starts[i] + TILE_ROWS])), len(starts)
+    )
 
-    def work(begin: int, end: int) -> None:
-        for i in range(begin, end):
-            planes, counts = _bytes_by_significance(plane[starts[i] : starts[i] + TILE_ROWS])
-            tiles[i] = np.frombuffer(_gzip(planes, counts), np.uint8)
 
-    threads.map_chunks(work, len(starts), 1)
-    return tiles
+def write_tiles(stream: BinaryIO, header: Callable[[int, int], bytes], plane: Rows) -> None:
+    """Write a compressed image as it is compressed: header, descriptors of the tiles, tiles.
+
+    Parameters
+    ----------
+    stream
+        Where to write; it must be possible to go back.
+    header
+        Makes the header from the sizes of all tiles together (``PCOUNT``) and of the largest one, in whole blocks; its
+        own size must not depend on them. The one column has descriptors of 64 bits, since a plane's tiles may pass 2 GiB.
+    plane
+        The image.
+    """
+    start = stream.tell()
+    sizes = np.zeros(-(-len(plane) // TILE_ROWS), np.int64)
+    # the space of what is known at the end
+    stream.write(header(0, 0) + bytes(16 * len(sizes)))
+    for i, tile in enumerate(gzip_2_tiles(plane)):
+        stream.write(tile)
+        sizes[i] = len(tile)
+    stream.write(bytes(-(16 * len(sizes) + int(sizes.sum())) % _BLOCK))
+    end = stream.tell()
+    stream.seek(start)
+    stream.write(header(int(sizes.sum()), int(sizes.max(initial=0))))
+    stream.write(np.column_stack([sizes, np.cumsum(sizes) - sizes]).astype(">i8").tobytes())
+    stream.seek(end)
 
 
 def _bytes_by_significance(pixels: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -104,7 +139,7 @@ def _gzip(planes: NDArray[np.uint8], counts: NDArray[np.int64]) -> bytes:
 
 
 def gunzip_tiles(
-    tiles: Sequence[NDArray[np.uint8]],
+    tiles: Sequence[NDArray[np.uint8] | bytes],
     shape: tuple[int, int],
     rows: int,
     dtype: np.dtype[Any],

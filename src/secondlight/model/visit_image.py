@@ -85,7 +85,7 @@ def to_visit_image(
     photometric_scaling: PhotoCalib | None = None,
     instrumental_unit: str = "electron",
 ) -> VisitImage:
-    """Return an exposure as a `lsst.images.VisitImage`, which shares its pixels (not its mask).
+    """Return an exposure as a `lsst.images.VisitImage`, which shares its pixels.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def _renamed() -> dict[str, MaskPlane]:
 
 
 def _mask_to_native(mask: NDArray[np.int32], planes: MaskPlanes) -> tuple[NDArray[np.uint8], MaskSchema]:
-    """Return a mask as bytes with the same bits, and the schema that names them."""
+    """Return a mask as bytes with the same bits, the same memory where possible, and the schema that names them."""
     known = _renamed()
     slots: list[MaskPlane | None] = [None] * (max(planes.values(), default=-1) + 1)
     for name, bit in planes.items():
@@ -275,8 +275,8 @@ def _mask_to_native(mask: NDArray[np.int32], planes: MaskPlanes) -> tuple[NDArra
             plane = MaskPlane(name, _DESCRIPTIONS.get(name, f"Mask plane {name}."))
         slots[bit] = plane
     schema = MaskSchema(slots)
-    octets = mask.astype("<i4").view(np.uint8).reshape(*mask.shape, 4)
-    return np.ascontiguousarray(octets[..., : schema.mask_size]), schema
+    octets = mask.astype("<i4", copy=False).view(np.uint8).reshape(*mask.shape, 4)
+    return octets[..., : schema.mask_size], schema
 
 
 def _mask_from_native(mask: Mask) -> tuple[NDArray[np.int32], MaskPlanes]:

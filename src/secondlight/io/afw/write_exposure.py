@@ -30,7 +30,7 @@ from .write_archive import ArchiveWriter
 from .write_components import save_filter, save_polygon, save_summary_stats
 from .write_detector import save_detector
 from .write_fields import save_ap_corr_map, save_photo_calib
-from .write_image import Compression, mask_cards, origin_cards, plane_hdu
+from .write_image import Compression, mask_cards, origin_cards, write_plane
 from .write_psf import save_psf
 from .write_table import Card, append_card, encode_header, header_cards
 from .write_visit_info import visit_info_cards
@@ -104,7 +104,7 @@ def write_exposure(
             # afw gives a mask a BUNIT without a value, which checkers of FITS call an error: a mask has none here
             units: list[Card] = [("BUNIT", unit, comment)] if exposure.unit and unit is not None else []
             cards = [*wcs, *_plane_cards(exposure, kind, units)]
-            stream.write(plane_hdu(plane, cards, compression))
+            write_plane(stream, plane, cards, compression)
         for hdu in archive.hdus():
             stream.write(hdu)
 

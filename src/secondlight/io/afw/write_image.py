@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from astropy.io import fits
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ...model.mask_planes import Mask, MaskPlanes
 from ..atomic import atomic_path
-from ..tiles import TILE_ROWS, gzip_2_tiles
+from ..tiles import TILE_ROWS, write_tiles
 from .write_table import Card, append_card, empty_primary, encode_header
 
-__all__ = ["Compression", "mask_cards", "origin_cards", "plane_hdu", "write_image", "write_mask"]
+__all__ = ["Compression", "mask_cards", "origin_cards", "write_image", "write_mask", "write_plane"]
 
 type Compression = Literal["gzip", "none"]
 
@@ -56,13 +56,20 @@ def mask_cards(planes: MaskPlanes) -> Iterator[Card]:
         yield f"MP_{name}", planes[name], ""
 
 
-def plane_hdu(
-    plane: NDArray[Any], cards: Iterable[Card], compression: Compression, *, primary: bool = False
-) -> bytes:
-    """Return one HDU that holds an image.
+def write_plane(
+    stream: BinaryIO,
+    plane: NDArray[Any],
+    cards: Iterable[Card],
+    compression: Compression,
+    *,
+    primary: bool = False,
+) -> None:
+    """Write one HDU that holds an image.
 
     Parameters
     ----------
+    stream
+        Where to write.
     plane
         Shape ``(ny, nx)``, float32, float64 or int32.
     cards
@@ -75,7 +82,11 @@ def plane_hdu(
     height, width = plane.shape
     bitpix = _BITPIX[plane.dtype.str[1:]]
     if compression == "gzip":
-        return _compressed(plane, bitpix, cards)
+        cards = list(cards)
+        write_tiles(
+            stream, lambda size, largest: _compressed_header(plane.shape, bitpix, cards, size, largest), plane
+        )
+        return
     header = fits.Header(
         [
             ("SIMPLE", True, "file does conform to FITS standard")
@@ -94,32 +105,33 @@ def plane_hdu(
         append_card(header, ("GCOUNT", 1, "required keyword; must = 1"))
     for card in cards:
         append_card(header, card)
-    return encode_header(header) + _padded(plane.astype(plane.dtype.newbyteorder(">")).tobytes())
+    stream.write(encode_header(header))
+    for start in range(0, height, TILE_ROWS):
+        stream.write(plane[start : start + TILE_ROWS].astype(plane.dtype.newbyteorder(">")).tobytes())
+    stream.write(bytes(-plane.nbytes % _BLOCK))
 
 
-def _compressed(plane: NDArray[Any], bitpix: int, cards: Iterable[Card]) -> bytes:
-    tiles = gzip_2_tiles(plane)
-    lengths = np.array([len(tile) for tile in tiles], np.int64)
-    # descriptors of 64 bits: the heap of a plane may pass 2 GiB
-    descriptors = np.column_stack([lengths, np.cumsum(lengths) - lengths]).astype(">i8")
+def _compressed_header(
+    shape: tuple[int, ...], bitpix: int, cards: list[Card], size: int, largest: int
+) -> bytes:
     header = fits.Header()
     layout: list[Card] = [
         ("XTENSION", "BINTABLE", "binary table extension"),
         ("BITPIX", 8, "8-bit bytes"),
         ("NAXIS", 2, "2-dimensional binary table"),
         ("NAXIS1", 16, "width of table in bytes"),
-        ("NAXIS2", len(tiles), "number of rows in table"),
-        ("PCOUNT", int(lengths.sum()), "size of special data area"),
+        ("NAXIS2", -(-shape[0] // TILE_ROWS), "number of rows in table"),
+        ("PCOUNT", size, "size of special data area"),
         ("GCOUNT", 1, "one data group (required keyword)"),
         ("TFIELDS", 1, "number of fields in each row"),
         ("TTYPE1", "COMPRESSED_DATA", "label for field   1"),
-        ("TFORM1", f"1QB({lengths.max()})", "data format of field: variable length array"),
+        ("TFORM1", f"1QB({largest})", "data format of field: variable length array"),
         ("ZIMAGE", True, "extension contains compressed image"),
         ("ZBITPIX", bitpix, "data type of original image"),
         ("ZNAXIS", 2, "dimension of original image"),
-        ("ZNAXIS1", plane.shape[1], "length of original image axis"),
-        ("ZNAXIS2", plane.shape[0], "length of original image axis"),
-        ("ZTILE1", plane.shape[1], "size of tiles to be compressed"),
+        ("ZNAXIS1", shape[1], "length of original image axis"),
+        ("ZNAXIS2", shape[0], "length of original image axis"),
+        ("ZTILE1", shape[1], "size of tiles to be compressed"),
         ("ZTILE2", TILE_ROWS, "size of tiles to be compressed"),
         ("ZCMPTYPE", "GZIP_2", "compression algorithm"),
     ]
@@ -127,11 +139,7 @@ def _compressed(plane: NDArray[Any], bitpix: int, cards: Iterable[Card]) -> byte
         layout.append(("ZQUANTIZ", "NONE", "Lossless compression without quantization"))
     for card in (*layout, *cards):
         append_card(header, card)
-    return encode_header(header) + _padded(descriptors.tobytes() + b"".join(tile.tobytes() for tile in tiles))
-
-
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % _BLOCK)
+    return encode_header(header)
 
 
 def write_image(
@@ -205,4 +213,4 @@ def _write_plane(
     with atomic_path(path, overwrite=overwrite) as staged, staged.open("wb") as stream:
         if compression == "gzip":
             stream.write(empty_primary())
-        stream.write(plane_hdu(plane, cards, compression, primary=compression == "none"))
+        write_plane(stream, plane, cards, compression, primary=compression == "none")
