@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, ProcessingError, UsageError
 from .model.background import BackgroundList
-from .model.exposure import Exposure
+from .model.exposure import Exposure, row_blocks
 from .model.ids import DetectorVisitIdGeneratorConfig, IdGenerator
 from .model.mask_planes import Mask
 from .model.photo_calib import PhotoCalib
@@ -337,8 +337,9 @@ class ReprocessVisitImageTask(Task):
             )
         for name in self.config.copyMaskPlanes:
             if name in mask.planes:
-                there = (mask.array & mask.planes.bits([name])) != 0
-                exposure.mask[there] |= np.int32(exposure.mask_planes.bit(name))
+                theirs, ours = mask.planes.bits([name]), np.int32(exposure.mask_planes.bit(name))
+                for rows in row_blocks(len(mask.array)):
+                    exposure.mask[rows][(mask.array[rows] & theirs) != 0] |= ours
 
     def _subtract_background(
         self,
@@ -368,13 +369,14 @@ class ReprocessVisitImageTask(Task):
                 )
             unit = exposure.unit
             calibrate_image(exposure, initial_photo_calib)
+        for model in background or ():
+            if model.bbox.shape != exposure.image.shape:
+                raise InputError(
+                    f"the background has shape {model.bbox.shape}, the exposure {exposure.image.shape}"
+                )
         if background:
-            model = background.image()
-            if model is None or model.shape != exposure.image.shape:
-                shape = None if model is None else model.shape
-                raise InputError(f"the background has shape {shape}, the exposure {exposure.image.shape}")
             with background_flat_context(exposure.image, exposure.variance, ratio if use_ratio else None):
-                exposure.image -= model
+                background.subtract_from(exposure.image)
         if self.config.remove_initial_photo_calib:
             assert initial_photo_calib is not None
             divide_by_mean(exposure, initial_photo_calib)
@@ -440,12 +442,13 @@ class _Stages:
 
 def _check_pixels(exposure: Exposure) -> None:
     """Refuse an image with nothing to look at."""
-    if not np.isfinite(exposure.image).any():
+    blocks = list(row_blocks(len(exposure.image)))
+    if not any(np.isfinite(exposure.image[rows]).any() for rows in blocks):
         raise ProcessingError("no pixel of the image is finite: nothing to process")
     unusable = exposure.mask_planes.bits(["BAD", "NO_DATA"])
-    if ((exposure.mask & unusable) != 0).all():
+    if all(((exposure.mask[rows] & unusable) != 0).all() for rows in blocks):
         raise ProcessingError("every pixel is masked as BAD or NO_DATA: nothing to process")
-    if not (exposure.variance > 0).any():
+    if not any((exposure.variance[rows] > 0).any() for rows in blocks):
         raise ProcessingError("no pixel of the variance plane is positive: nothing to process")
 
 

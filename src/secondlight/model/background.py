@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,10 +22,21 @@ from secondlight.kernels.background import (
 
 from .statistics import ImageStatistics
 
-__all__ = ["ApproxStyle", "BackgroundList", "BackgroundModel", "InterpStyle", "UndersampleStyle", "bin_edges"]
+__all__ = [
+    "ApproxStyle",
+    "BackgroundList",
+    "BackgroundModel",
+    "InterpStyle",
+    "RowFiller",
+    "UndersampleStyle",
+    "bin_edges",
+]
 
 #: Rows a thread evaluates at a time.
 _ROWS = 256
+
+#: Fills rows of an image, from the first one given on.
+type RowFiller = Callable[[int, NDArray[np.float32]], None]
 
 
 class InterpStyle(enum.IntEnum):
@@ -225,29 +237,54 @@ class BackgroundModel:
         ProcessingError
             Raised if there are too few good bins for the style and the model does not allow a simpler one.
         """
+        fill, (height, width) = self.filler(), self.bbox.shape
+        out = np.empty((height, width), np.float32)
+        threads.map_chunks(lambda a, b: fill(a, out[a:b]), height, _ROWS)
+        return out
+
+    def filler(self) -> RowFiller:
+        """Return what evaluates some rows, once all that can fail is done.
+
+        Raises
+        ------
+        ProcessingError
+            Raised if there are too few good bins for the style and the model does not allow a simpler one.
+        """
         style, reduce = self._style_for_bins()
         height, width = self.bbox.shape
-        ny, nx = self.stats_image.shape
-        out = np.empty((height, width), np.float32)
         if self.approx_style is ApproxStyle.CHEBYSHEV:
             coefficients = self._chebyshev_coefficients()
-            threads.map_chunks(lambda a, b: chebyshev_rows(coefficients, height, a, out[a:b]), height, _ROWS)
-            return out
+            return lambda first, out: chebyshev_rows(coefficients, height, first, out)
+        ny, nx = self.stats_image.shape
         columns = np.empty((height, nx))
         values = self.stats_image.astype(np.float64)
         x_centers, y_centers = _centers(width, nx), _centers(height, ny)
-        enough = [interpolate_columns(style, reduce, y_centers, values, columns)]
-
-        def work(start: int, stop: int) -> None:
-            enough.append(interpolate_rows(style, reduce, x_centers, columns[start:stop], out[start:stop]))
-
-        if enough[0]:
-            threads.map_chunks(work, height, _ROWS)
-        if not all(enough):
+        enough = interpolate_columns(style, reduce, y_centers, values, columns)
+        fewest = nx - int(np.isnan(columns).sum(axis=1).max()) if enough else 0
+        if not enough or (not reduce and fewest < min_points(style)):
             raise ProcessingError(
                 f"too few of the background's {nx} x {ny} bins are finite for {InterpStyle(style).name}"
             )
-        return out
+
+        def fill(first: int, out: NDArray[np.float32]) -> None:
+            interpolate_rows(style, reduce, x_centers, columns[first : first + len(out)], out)
+
+        return fill
+
+    def subtract_from(self, image: NDArray[np.float32]) -> None:
+        """Subtract from an image in place, some rows at a time.
+
+        Parameters
+        ----------
+        image
+            Shape of ``bbox``.
+
+        Raises
+        ------
+        ProcessingError
+            As `image`; nothing has been subtracted then.
+        """
+        BackgroundList([self]).subtract_from(image)
 
     def _style_for_bins(self) -> tuple[int, bool]:
         """Return the style that the number of bins allows, and whether simpler ones may replace it."""
@@ -320,3 +357,30 @@ class BackgroundList(list[BackgroundModel]):
             else:
                 total += image
         return total
+
+    def subtract_from(self, image: NDArray[np.float32]) -> None:
+        """Subtract the sum, which is made as by `image`, from an image in place, some rows at a time.
+
+        Parameters
+        ----------
+        image
+            Shape of each model's box.
+
+        Raises
+        ------
+        ProcessingError
+            As `BackgroundModel.image`; nothing has been subtracted then.
+        """
+        fillers = [model.filler() for model in self]
+        if not fillers:
+            return
+
+        def work(start: int, stop: int) -> None:
+            total, part = np.empty((2, stop - start, image.shape[1]), np.float32)
+            fillers[0](start, total)
+            for fill in fillers[1:]:
+                fill(start, part)
+                total += part
+            image[start:stop] -= total
+
+        threads.map_chunks(work, len(image), _ROWS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,21 @@ if TYPE_CHECKING:
     from .psf import BatchPsf
     from .visit_info import VisitInfo
 
-__all__ = ["Exposure", "FilterLabel"]
+__all__ = ["Exposure", "FilterLabel", "row_blocks"]
+
+#: Rows that are looked at together: some MB of an image.
+_ROWS = 256
+
+
+def row_blocks(height: int) -> Iterator[slice]:
+    """Iterate over blocks of rows, so that what is made of an image on the way is not as large as the image.
+
+    Parameters
+    ----------
+    height
+        Number of rows.
+    """
+    return (slice(start, start + _ROWS) for start in range(0, height, _ROWS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,7 +345,7 @@ class SourceDetectionTask(Task):
             model = self.background.fit_background(exposure)
             if self.config.adjustBackground:
                 model.stats_image += np.float32(self.config.adjustBackground)
-            exposure.image -= model.image()
+            model.subtract_from(exposure.image)
         background.append(model)
 
     def _make_sources(

@@ -10,7 +10,7 @@ from lsst.pex.config import ChoiceField, Config, ConfigField, Field
 from lsst.pipe.base import Task
 
 from secondlight.errors import ProcessingError
-from secondlight.model.exposure import Exposure
+from secondlight.model.exposure import Exposure, row_blocks
 from secondlight.model.statistics import ImageStatistics
 
 from .find_cosmic_rays import CosmicRays, FindCosmicRaysConfig, find_cosmic_rays
@@ -105,8 +105,13 @@ class RepairTask(Task):
         if not self.config.doCosmicRay:
             return
         cr = exposure.mask_planes.bit("CR")
-        marked = np.flatnonzero(exposure.mask & cr)
         flat_mask = exposure.mask.reshape(-1)
+        marked = np.concatenate(
+            [
+                np.flatnonzero(exposure.mask[rows] & cr) + rows.start * exposure.mask.shape[1]
+                for rows in row_blocks(len(exposure.mask))
+            ]
+        )
         flat_mask[marked] &= ~cr
         try:
             found = self._find(exposure)

@@ -175,7 +175,7 @@ class SubtractBackgroundTask(Task):
             )
         with background_flat_context(exposure.image, exposure.variance, ratio):
             fitted = self.fit_background(exposure)
-            exposure.image -= fitted.image()
+            fitted.subtract_from(exposure.image)
         background.append(fitted)
         if stats:
             total_image = background.image()
