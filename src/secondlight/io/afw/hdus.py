@@ -7,6 +7,7 @@ end early and keeps table bytes within reach of `table.Table`, which astropy wou
 from __future__ import annotations
 
 import gzip
+import mmap
 import re
 import warnings
 import zlib
@@ -140,7 +141,7 @@ class FitsFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._bytes = _load(self.path)
+        self._map, self._bytes = _load(self.path)
         if self._bytes[:9].tobytes() != b"SIMPLE  =":
             raise InputError("this is not a FITS file", path=path)
         self.hdus: list[Hdu] = []
@@ -245,16 +246,29 @@ class FitsFile:
                 f"an image is expected here, but this holds {kind}", path=self.path, part=hdu.label
             )
         if header.get("ZIMAGE", False):
-            return self._decompress(hdu)
-        shape = int(header["NAXIS2"]), int(header["NAXIS1"])
-        raw = self.data(hdu).view(_DTYPES[int(header["BITPIX"])]).reshape(shape)
-        pixels = raw.astype(raw.dtype.newbyteorder("="))
+            pixels = self._decompress(hdu)
+            if self._map is not None and hasattr(mmap, "MADV_DONTNEED"):
+                # what was read of the file would count as this process's memory
+                self._map.madvise(mmap.MADV_DONTNEED)
+            return pixels
+        pixels = self._stored(hdu)
         zero, scale = float(header.get("BZERO", 0)), float(header.get("BSCALE", 1))
         if zero == 32768 and scale == 1 and pixels.dtype == np.int16:
             return (pixels.astype(np.int32) + 32768).astype(np.uint16)
         if zero != 0 or scale != 1:
             return np.asarray(pixels * scale + zero)
         return pixels
+
+    def _stored(self, hdu: Hdu) -> NDArray[Any]:
+        """Return the pixels of an image that is not compressed, in the machine's byte order."""
+        shape = int(hdu.header["NAXIS2"]), int(hdu.header["NAXIS1"])
+        kind = np.dtype(_DTYPES[int(hdu.header["BITPIX"])])
+        native = kind.newbyteorder("=")
+        if self._map is None:
+            return self.data(hdu).view(kind).reshape(shape).astype(native)
+        # not through the map: its pages would be a second copy
+        pixels = np.fromfile(self.path, kind, shape[0] * shape[1], offset=hdu.data_start).reshape(shape)
+        return pixels if kind.isnative else pixels.byteswap(inplace=True).view(native)
 
     def _decompress(self, hdu: Hdu) -> NDArray[Any]:
         pixels = self._gunzip(hdu)
@@ -311,15 +325,18 @@ class FitsFile:
         return gunzip_tiles(tiles, shape, rows, dtype, shuffled=header["ZCMPTYPE"] == "GZIP_2")
 
 
-def _load(path: Path) -> NDArray[np.uint8]:
+def _load(path: Path) -> tuple[mmap.mmap | None, NDArray[np.uint8]]:
+    """Return the bytes of a file, and the map of it that they come from, if any."""
     try:
         with path.open("rb") as stream:
             magic = stream.read(2)
         if magic == b"\x1f\x8b":
-            return np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
+            return None, np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8)
         if not magic:
             raise InputError("the file is empty", path=path)
-        return np.memmap(path, np.uint8, mode="r").view(np.ndarray)
+        with path.open("rb") as stream:
+            whole = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        return whole, np.frombuffer(whole, np.uint8)
     except FileNotFoundError:
         raise InputError("no such file", path=path) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
