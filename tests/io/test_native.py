@@ -102,6 +102,11 @@ def test_the_file_says_what_that_of_lsst_images_says(tmp_path: Path, n_cards: in
     write_compressed(tmp_path / "a.fits", image, update_header=lambda header: header.update(cards))
     write_archive(image, str(tmp_path / "b.fits"), update_header=lambda header: header.update(cards))
     assert read_archive(tmp_path / "a.fits", VisitImage).mask == image.mask
+    for name in "ab":
+        back = read_visit_image(tmp_path / f"{name}.fits")
+        assert back.mask_planes == exposure.mask_planes
+        for plane in ("image", "mask", "variance"):
+            np.testing.assert_array_equal(getattr(back, plane), getattr(exposure, plane))
     ours, theirs = (fits.open(tmp_path / f"{name}.fits") for name in "ab")
     with ours, theirs:
         assert [h.name for h in ours] == [h.name for h in theirs]

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from astropy.io import fits
 from lsst.images import VisitImage, VisitImageSerializationModel
-from lsst.images.fits import FitsCompressionAlgorithm, FitsCompressionOptions, FitsInputArchive
+from lsst.images.fits import FitsCompressionAlgorithm, FitsCompressionOptions
 from lsst.images.json import JsonInputArchive
 from lsst.images.serialization import ButlerInfo, InputArchive
 
@@ -30,7 +31,7 @@ from ..model.psf import BatchPsf
 from ..model.visit_image import from_visit_image, to_visit_image
 from .afw.stored_ast import check_dumps
 from .atomic import atomic_path
-from .native_planes import PlaneArchive, StoredMask, stand_ins
+from .native_planes import MaskReader, PlaneArchive, PlaneReader, StoredMask, stand_ins
 from .tables import read_footprints, read_sources, write_footprints, write_sources
 from .tiles import Rows
 
@@ -166,18 +167,23 @@ def read_visit_image(path: str | os.PathLike[str], *, psf: bool = True) -> Expos
         Raised if the file cannot be read, holds something else, or holds a PSF that cannot be evaluated.
     """
     try:
-        content = Path(path).read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-        kind = FitsInputArchive if content.startswith(b"SIMPLE") else JsonInputArchive
-        with kind.open_tree(BytesIO(content)) as (archive, tree, info):
-            if not isinstance(tree, VisitImageSerializationModel):
-                raise InputError(f"holds a {info.schema_name}, not a visit image", path=path)
-            check_dumps(tree)
-            tree.psf = _Drawable(from_tree(tree.psf, archive) if psf else None)
-            visit_image: VisitImage = tree.deserialize(archive)
-            exposure = from_visit_image(visit_image, psf=psf)
-            opaque = archive.get_opaque_metadata()
+        with _opened(path) as stream:
+            kind = PlaneReader if stream.read(6) == b"SIMPLE" else JsonInputArchive
+            stream.seek(0)
+            with kind.open_tree(stream) as (archive, tree, info):
+                if not isinstance(tree, VisitImageSerializationModel):
+                    raise InputError(f"holds a {info.schema_name}, not a visit image", path=path)
+                check_dumps(tree)
+                # what stands for parts of the tree reads them faster, or without Piff and the stack
+                stands: Any = tree
+                stands.psf = _Drawable(from_tree(tree.psf, archive) if psf else None)
+                if isinstance(archive, PlaneReader):
+                    archive.path = Path(path)
+                    if MaskReader.reads(tree.mask):
+                        stands.mask = MaskReader(tree.mask)
+                visit_image: VisitImage = tree.deserialize(archive)
+                exposure = from_visit_image(visit_image, psf=psf, mask=getattr(stands.mask, "pixels", None))
+                opaque = archive.get_opaque_metadata()
     except InputError as error:
         raise error if error.path is not None else InputError(str(error), path=path) from error
     except Exception as error:  # the libraries below raise all kinds for a damaged file
@@ -187,6 +193,17 @@ def read_visit_image(path: str | os.PathLike[str], *, psf: bool = True) -> Expos
         external = {k: v for k, v in opaque.external_metadata().items() if v is not None}
         exposure.metadata = external | exposure.metadata
     return exposure
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file, which may be compressed by gzip, for reading."""
+    with Path(path).open("rb") as stream:
+        if stream.read(2) == b"\x1f\x8b":
+            yield BytesIO(gzip.decompress(Path(path).read_bytes()))
+            return
+        stream.seek(0)
+        yield stream
 
 
 def write_background(

@@ -1,4 +1,4 @@
-"""Planes of pixels in files of `lsst.images`, compressed as they are written.
+"""Planes of pixels in files of `lsst.images`, compressed as they are written, and read in threads.
 
 `lsst.images` keeps all compressed planes, and astropy copies of them, until the file is complete, and makes two whole
 images for each plane of a mask. Here nothing but a few tiles is in memory besides the pixels, and the file is the same.
@@ -8,21 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import pydantic
 from astropy.io import fits
-from lsst.images import Box, Mask, MaskSchema, VisitImageSerializationModel
-from lsst.images.fits import FitsOpaqueMetadata, FitsOutputArchive, PrecompressedImage
-from lsst.images.serialization import ArrayReferenceModel, OutputArchive
+from lsst.images import Box, Mask, MaskSchema, MaskSerializationModel, VisitImageSerializationModel
+from lsst.images.fits import (
+    ExtensionKey,
+    FitsInputArchive,
+    FitsOpaqueMetadata,
+    FitsOutputArchive,
+    PrecompressedImage,
+)
+from lsst.images.serialization import ArrayReferenceModel, InputArchive, OutputArchive
 from numpy.typing import NDArray
 
+from .afw.hdus import FitsFile
 from .tiles import TILE_ROWS, Rows, write_tiles
 
-__all__ = ["PlaneArchive", "StoredMask", "stand_ins"]
+__all__ = ["MaskReader", "PlaneArchive", "PlaneReader", "StoredMask", "stand_ins"]
 
 _MASK = "MASK"
+
+#: Bits of a pixel of a mask in memory.
+_BITS = 32
 
 
 class StoredMask:
@@ -170,3 +181,81 @@ def stand_ins(rows: Mapping[str, Rows]) -> FitsOpaqueMetadata:
         )
         opaque.precompressed[name] = PrecompressedImage(header, table.data)
     return opaque
+
+
+class PlaneReader(FitsInputArchive):
+    """An archive that reads whole images by itself: set `path` before anything is deserialized."""
+
+    path: Path
+    _images: FitsFile | None = None
+
+    def get_array(
+        self, model: Any, *, slices: tuple[slice, ...] | EllipsisType = ..., **options: Any
+    ) -> NDArray[Any]:
+        """Return an image; headers of those that are read here are not kept."""
+        if slices is ... and isinstance(model, ArrayReferenceModel) and isinstance(model.source, str):
+            if self._images is None:
+                self._images = FitsFile(self.path)
+            key = ExtensionKey.from_str(model.source)
+            for hdu in self._images.hdus:
+                cards = hdu.header
+                if (cards.get("EXTNAME"), cards.get("EXTVER", 1)) != (key.name, key.ver) or not hdu.is_image:
+                    continue
+                scaled = any(card in cards for card in ("BZERO", "BSCALE"))
+                if cards.get("ZBITPIX", cards.get("BITPIX")) in (-32, 32) and not scaled:
+                    return self._images.image(hdu)
+        return super().get_array(model, slices=slices, **options)
+
+
+class MaskReader:
+    """Stands for the mask in a file's tree: reads its pixels without making an image of each plane.
+
+    Parameters
+    ----------
+    model
+        The mask in the tree; `reads` must be true of it.
+
+    Attributes
+    ----------
+    pixels
+        Once deserialized, the mask with the bits that its planes have by their places, int32.
+    """
+
+    def __init__(self, model: MaskSerializationModel[Any]) -> None:
+        self._model = model
+        self.bbox = model.bbox
+        self.pixels: NDArray[np.int32] | None = None
+
+    @staticmethod
+    def reads(model: MaskSerializationModel[Any]) -> bool:
+        """Tell whether the mask is one image of integers.
+
+        Parameters
+        ----------
+        model
+            The mask in the tree.
+        """
+        return (
+            len(model.data) == 1
+            and len(model.data[0].shape) == 2
+            and model.dtype.to_numpy() == np.uint8
+            and len(model.planes) <= _BITS
+            and 0 < sum(plane is not None for plane in model.planes) <= MaskSchema.bits_per_element(np.int32)
+        )
+
+    def deserialize(self, archive: InputArchive[Any], *, bbox: Box | None = None) -> Mask:
+        """Read the pixels; return a mask that has none of them, but all else."""
+        stored = archive.get_array(self._model.data[0]).astype(np.int32, copy=False)
+        moving: dict[int, int] = {}
+        places = [place for place, plane in enumerate(self._model.planes) if plane is not None]
+        for old, new in enumerate(places):
+            moving[new - old] = moving.get(new - old, 0) | 1 << old
+        if list(moving) == [0]:
+            self.pixels = stored
+        else:
+            self.pixels = np.zeros_like(stored)
+            for by, bits in moving.items():
+                self.pixels |= (stored & np.int32(bits)) << by
+        schema = MaskSchema(self._model.planes)
+        nothing = np.broadcast_to(np.uint8(0), (*self.pixels.shape, schema.mask_size))
+        return Mask(nothing, schema=schema, yx0=self.bbox.start)

@@ -151,7 +151,9 @@ def to_visit_image(
     )
 
 
-def from_visit_image(visit_image: VisitImage, *, psf: bool = True) -> Exposure:
+def from_visit_image(
+    visit_image: VisitImage, *, psf: bool = True, mask: NDArray[np.int32] | None = None
+) -> Exposure:
     """Return the exposure that a `lsst.images.VisitImage` holds; it shares the pixels (not the mask).
 
     Parameters
@@ -160,6 +162,9 @@ def from_visit_image(visit_image: VisitImage, *, psf: bool = True) -> Exposure:
         Any, from this package or not. Its backgrounds are not kept.
     psf
         Whether to take the PSF; otherwise the exposure has none.
+    mask
+        The pixels of its mask as integers, each plane's bit at its place, if they are at hand; those of ``visit_image``
+        are not looked at then.
 
     Raises
     ------
@@ -169,7 +174,7 @@ def from_visit_image(visit_image: VisitImage, *, psf: bool = True) -> Exposure:
         Raised if the PSF was read from a file by a library that could not make sense of it.
     """
     metadata = {k: v for k, v in dict(visit_image.metadata).items() if v is not None}
-    mask, planes = _mask_from_native(visit_image.mask)
+    array, planes = _mask_from_native(visit_image.mask, mask)
     err = float(str(metadata.pop(_CALIB_ERR, 0.0)))
     info = visit_info_from(visit_image.obs_info, metadata)
     physical = visit_image.obs_info.physical_filter or ""
@@ -177,7 +182,7 @@ def from_visit_image(visit_image: VisitImage, *, psf: bool = True) -> Exposure:
     y0, x0 = visit_image.bbox.start
     return Exposure(
         np.asarray(visit_image.image.array, np.float32),
-        mask,
+        array,
         np.asarray(visit_image.variance.array, np.float32),
         planes,
         x0=int(x0),
@@ -279,8 +284,10 @@ def _mask_to_native(mask: NDArray[np.int32], planes: MaskPlanes) -> tuple[NDArra
     return octets[..., : schema.mask_size], schema
 
 
-def _mask_from_native(mask: Mask) -> tuple[NDArray[np.int32], MaskPlanes]:
-    """Return a mask as integers and its planes; planes keep their places if these are within 32 bits."""
+def _mask_from_native(
+    mask: Mask, pixels: NDArray[np.int32] | None = None
+) -> tuple[NDArray[np.int32], MaskPlanes]:
+    """Return a mask as integers, unless they are given, and its planes; these keep their places if within 32 bits."""
     schema = mask.schema
     old_names = {plane.name: old for old, plane in _renamed().items()}
     names = set(schema.names)
@@ -295,6 +302,8 @@ def _mask_from_native(mask: Mask) -> tuple[NDArray[np.int32], MaskPlanes]:
             places.append((plane.name, bit))
     if len(names) > 32:
         raise InputError(f"the mask has {len(names)} planes; at most 32 can be held")
+    if keep and pixels is not None:
+        return pixels, MaskPlanes(planes)
     if keep and schema.dtype == np.uint8:
         octets = np.zeros((*mask.array.shape[:2], 4), np.uint8)
         octets[..., : schema.mask_size] = mask.array
