@@ -47,7 +47,8 @@ class Batch:
     catalog
         The whole table.
     exposure
-        The image, with all sources in place; it is only read.
+        What the sources are on: its mask, variance, PSF and so on are only read. While neighbours are replaced by noise, its
+        image is in no state to be looked at: take that of ``pixels``.
     start, stop
         The batch's rows: ``range(start, stop)``.
     pixels
@@ -113,15 +114,6 @@ class Batch:
         replacement = self.pixels.replacement
         pixels = self.pixels._replace(replacement=replacement._replace(offset=replacement.offset + i))
         return Batch(self.catalog, self.exposure, self.start + i, self.start + i + 1, pixels)
-
-    @property
-    def restored(self) -> Batch:
-        """The same sources on the exposure as it is, with all their neighbours in place.
-
-        ``batch.pixels`` shows a child's deblended pixels among noise, and ``batch.restored.pixels`` what its parent's
-        image has there.
-        """
-        return Batch(self.catalog, self.exposure, self.start, self.stop)
 
     # ---------------------------------------------------------------- positions and shapes
 

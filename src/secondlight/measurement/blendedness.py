@@ -77,7 +77,14 @@ class BlendednessPlugin(Plugin):
         _FLAGS.declare(schema, name)
 
     def measure(self, batch: Batch) -> None:
-        """Measure; see `Plugin.measure`."""
+        """Measure the child; see `Plugin.measure`."""
+        if self.config.doFlux or self.config.doShape:
+            bits = self._check(batch)
+            self._store(batch, "child", self._moments(batch))
+            _FLAGS.store(batch, self.name, bits)
+
+    def measure_restored(self, batch: Batch) -> None:
+        """Measure the parent, and compare; see `Plugin.measure_restored`."""
         if self.config.doOld:
             f = batch.footprints
             dot_products(
@@ -92,19 +99,21 @@ class BlendednessPlugin(Plugin):
             )
         if not (self.config.doFlux or self.config.doShape):
             return
-        bits = self._check(batch)
-        child, parent = self._moments(batch), self._moments(batch.restored)
-        for i, kind in enumerate(_KINDS):
-            for whose, found in (("child", child), ("parent", parent)):
-                for j, column in enumerate(("instFlux", "xx", "yy", "xy")):
-                    if self.config.doShape if j else self.config.doFlux:
-                        batch[f"{self.name}_{kind}_{whose}_{column}"][:] = found[:, 4 * i + j]
-            if self.config.doFlux:
-                with np.errstate(all="ignore"):
-                    batch[f"{self.name}_{kind}"][:] = 1.0 - child[:, 4 * i] / parent[:, 4 * i]
+        parent = self._moments(batch)
+        self._store(batch, "parent", parent)
         if self.config.doFlux:
-            bits[parent[:, 4] == 0.0] |= _FAILED
-        _FLAGS.store(batch, self.name, bits)
+            for i, kind in enumerate(_KINDS):
+                child = batch[f"{self.name}_{kind}_child_instFlux"]
+                with np.errstate(all="ignore"):
+                    batch[f"{self.name}_{kind}"][:] = 1.0 - child / parent[:, 4 * i]
+            _FLAGS.store(batch, self.name, np.where(parent[:, 4] == 0.0, _FAILED, 0))
+
+    def _store(self, batch: Batch, whose: str, found: NDArray[np.float64]) -> None:
+        """Fill the columns of child or parent."""
+        for i, kind in enumerate(_KINDS):
+            for j, column in enumerate(("instFlux", "xx", "yy", "xy")):
+                if self.config.doShape if j else self.config.doFlux:
+                    batch[f"{self.name}_{kind}_{whose}_{column}"][:] = found[:, 4 * i + j]
 
     @staticmethod
     def _check(batch: Batch) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from lsst.pex.config import ChoiceField, Config, Field
@@ -121,15 +121,18 @@ def pixel_owners(catalog: SourceCatalog) -> NDArray[np.int64]:
 
 
 class _Plane:
-    """An image of one thread's own, and the row of the table up to which its sources have been measured on it."""
+    """An image that one thread has for itself, and the row of the table up to which its sources have been measured on it."""
 
     def __init__(self, image: NDArray[np.float32]) -> None:
-        self.image = image.copy()
+        self.image = image
         self.row = -1
 
 
 class NoiseReplacer:
-    """Shows each source of a table among noise, to many threads at once, without touching the exposure.
+    """Shows each source of a table among noise, to many threads at once.
+
+    Within a ``with`` block of the replacer the exposure's own image is lent to the first thread, which saves a copy: it
+    must not be looked at until the block ends and it is, to the last bit, what it was. Without, it is only read.
 
     Every footprint is filled with Gaussian noise, drawn once in the order of the table. See
     `~secondlight.kernels.pixels.Replacement` for what a source is measured on where footprints overlap. Results depend
@@ -140,7 +143,7 @@ class NoiseReplacer:
     catalog
         The sources; children have heavy footprints.
     exposure
-        The image, with all sources in place; it is only read.
+        The image, with all sources in place.
     config
         A `NoiseReplacerConfig`.
     exposure_id
@@ -163,23 +166,13 @@ class NoiseReplacer:
         areas = np.where(owner == np.arange(n), f.areas, 0)
         self.mask_planes = exposure.mask_planes.copy()
         self.noise = Noise.of(exposure, config)
-        self._exposure = exposure
+        self._catalog, self._exposure = catalog, exposure
         self._lock = Lock()
         self._free: list[_Plane] = []
         pixel_offsets = np.concatenate([[0], np.cumsum(areas)]).astype(np.int64)
-        own, noise = np.empty((2, pixel_offsets[-1]), np.float32)
-        take_own(
-            exposure.image,
-            exposure.x0,
-            exposure.y0,
-            owner,
-            f.span_offsets,
-            f.spans,
-            f.heavy_offsets,
-            f.heavy.image,
-            pixel_offsets,
-            own,
-        )
+        self._owner, self._pixel_offsets = owner, pixel_offsets
+        own = self._pixels_of(f.heavy_offsets)
+        noise = np.empty_like(own)
         self._draw(catalog, owner, pixel_offsets, noise, _seed(config, exposure_id))
         nothing = np.zeros(0, np.int64)
         self._replacement = Replacement(
@@ -203,6 +196,40 @@ class NoiseReplacer:
             other_bit=self.mask_planes.bit("OTHERDET"),
         )
         count_covering(self._replacement)
+        self._original: Replacement | None = None
+
+    def __enter__(self) -> Self:
+        image = self._exposure.image
+        if image.flags.writeable:
+            # nothing is ever written but where footprints are: what is there now, in the place of noise, brings it back
+            nobody = np.zeros_like(self._catalog.footprints.heavy_offsets)
+            self._original = self._replacement._replace(plane=image, noise=read_only(self._pixels_of(nobody)))
+            self._free.append(_Plane(image))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._original is not None:
+            write_noise(self._original)
+            self._free = [plane for plane in self._free if plane.image is not self._exposure.image]
+            self._original = None
+
+    def _pixels_of(self, heavy_offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the pixels that rows own: those that their footprints hold, else those of the image."""
+        f = self._catalog.footprints
+        own = np.empty(self._pixel_offsets[-1], np.float32)
+        take_own(
+            self._exposure.image,
+            self._exposure.x0,
+            self._exposure.y0,
+            self._owner,
+            f.span_offsets,
+            f.spans,
+            heavy_offsets,
+            f.heavy.image,
+            self._pixel_offsets,
+            own,
+        )
+        return own
 
     def _draw(
         self,
@@ -249,7 +276,8 @@ class NoiseReplacer:
             plane = max(usable, key=lambda p: p.row) if usable else self._free[0] if self._free else None
             if plane is not None:
                 self._free.remove(plane)
-        plane = _Plane(self._exposure.image) if plane is None else plane
+        # another thread may write to the image meanwhile, but only where noise will be
+        plane = _Plane(self._exposure.image.copy()) if plane is None else plane
         everything = self._replacement._replace(plane=plane.image)
         if not 0 <= plane.row <= start:
             write_noise(everything)

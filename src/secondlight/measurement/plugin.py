@@ -169,6 +169,17 @@ class Plugin(ABC):
             The sources.
         """
 
+    def measure_restored(self, batch: Batch) -> None:  # noqa: B027 (most plugins need nothing of it)
+        """Fill columns that need the image with all neighbours in place; nothing if not overridden.
+
+        Called once all plugins have measured all sources. ``batch.pixels`` is the exposure as it is.
+
+        Parameters
+        ----------
+        batch
+            The sources.
+        """
+
     def fail(self, batch: Batch) -> None:
         """Flag sources whose measurement raised an exception.
 

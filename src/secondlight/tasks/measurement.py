@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Lock
 from typing import Any, ClassVar
 
@@ -159,7 +160,7 @@ class SingleFrameMeasurementTask(Task):
         catalog
             The sources, with footprints; their columns are filled.
         exposure
-            The image; it is not changed.
+            The image; when this returns it is as it was, but not meanwhile.
         progress
             Called now and then, from any thread but one at a time, with the numbers of sources done and of
             all.
@@ -184,14 +185,15 @@ class SingleFrameMeasurementTask(Task):
                 catalog.metadata["NOISE_EXPOSURE_ID"] = exposure_id
         plugins = [p for p in self.plugins if p.config.doMeasure]
         undeblended = [p for p in self.undeblended if p.config.doMeasure]
+        later = [
+            p for p in (*plugins, *undeblended) if type(p).measure_restored is not Plugin.measure_restored
+        ]
         done = 0
         lock = Lock()
 
         def measure(batch: Batch) -> None:
             for plugin in plugins:
-                self._measure(plugin, batch)
-            for plugin in undeblended:
-                self._measure(plugin, batch.restored)
+                self._measure(plugin, plugin.measure, batch)
 
         def work(start: int, stop: int) -> None:
             nonlocal done
@@ -205,12 +207,22 @@ class SingleFrameMeasurementTask(Task):
                     done += stop - start
                     progress(done, len(catalog))
 
-        threads.map_chunks(work, len(catalog), _BATCH)
+        def work_restored(start: int, stop: int) -> None:
+            batch = Batch(catalog, exposure, start, stop)
+            for plugin in undeblended:
+                self._measure(plugin, plugin.measure, batch)
+            for plugin in later:
+                self._measure(plugin, plugin.measure_restored, batch)
 
-    def _measure(self, plugin: Plugin, batch: Batch) -> None:
-        """Run one plugin, so that a source that raises costs that source its flag and nothing else."""
+        with replacer or nullcontext():
+            threads.map_chunks(work, len(catalog), _BATCH)
+        if undeblended or later:
+            threads.map_chunks(work_restored, len(catalog), _BATCH)
+
+    def _measure(self, plugin: Plugin, measure: Callable[[Batch], None], batch: Batch) -> None:
+        """Run one method of a plugin, so that a source that raises costs that source its flag and nothing else."""
         try:
-            plugin.measure(batch)
+            measure(batch)
             if not self.config.reproduceReferenceDefects:
                 self._flag_missing_numbers(plugin, batch)
         except (MemoryError, SecondLightError):
@@ -218,7 +230,7 @@ class SingleFrameMeasurementTask(Task):
         except Exception as error:
             if batch.n > 1:
                 for i in range(batch.n):
-                    self._measure(plugin, batch.single(i))
+                    self._measure(plugin, measure, batch.single(i))
             else:
                 self.log.debug("%s failed on source %d: %s", plugin.name, batch["id"][0], error)
                 plugin.fail(batch)
