@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from secondlight.kernels.convolve import or_mask_rows, smooth_rows
+from secondlight.kernels.convolve import or_mask_rows, smooth_rows, smooth_variance_at
 
 
 def _kernel(size, rng):
@@ -38,7 +38,8 @@ def _smooth(image, variance, kernel, chunk):
     shape = (image.shape[0] - size + 1, image.shape[1] - size + 1)
     out_image, out_variance = np.full(shape, -1, np.float32), np.full(shape, -1, np.float32)
     for start in range(0, shape[0], chunk):
-        smooth_rows(image, variance, kernel, out_image, out_variance, start, min(start + chunk, shape[0]))
+        smooth_rows(image, kernel, False, out_image[start : start + chunk], start)
+        smooth_rows(variance, kernel, True, out_variance[start : start + chunk], start)
     return out_image, out_variance
 
 
@@ -61,6 +62,18 @@ def test_chunks_do_not_matter():
     for chunk in (1, 4, 7):
         for part, expected in zip(_smooth(image, image**2, kernel, chunk), whole, strict=True):
             np.testing.assert_array_equal(part, expected)
+
+
+@pytest.mark.parametrize("size", [1, 3, 9])
+def test_single_pixels_are_those_of_whole_rows(size):
+    rng = np.random.default_rng(size)
+    variance = rng.uniform(1, 9, (31, 24)).astype(np.float32)
+    kernel = _kernel(size, rng)
+    whole = _smooth(variance, variance, kernel, 100)[1]
+    y, x = (rng.integers(0, n, 50).astype(np.int32) for n in whole.shape)
+    out = np.empty(50, np.float32)
+    smooth_variance_at(variance, kernel, y, x, out)
+    np.testing.assert_array_equal(out, whole[y, x])
 
 
 def test_nan_spreads_as_far_as_the_kernel():

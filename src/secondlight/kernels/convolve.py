@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 
-__all__ = ["or_mask_rows", "smooth_rows"]
+__all__ = ["or_mask_rows", "smooth_rows", "smooth_variance_at"]
 
 
 @jit
@@ -29,48 +29,80 @@ def _add_squared_tap(source: NDArray[np.float32], k: np.float32, out: NDArray[np
 
 @jit
 def smooth_rows(
-    image: NDArray[np.float32],
-    variance: NDArray[np.float32],
+    plane: NDArray[np.float32],
     kernel: NDArray[np.float32],
-    out_image: NDArray[np.float32],
-    out_variance: NDArray[np.float32],
+    squared: bool,
+    out: NDArray[np.float32],
     start: int,
-    stop: int,
 ) -> None:
-    """Smooth image and variance into output rows ``start`` to ``stop``.
+    """Smooth a plane into some output rows.
 
     Parameters
     ----------
-    image, variance
+    plane
         Shape ``(h, w)``.
     kernel
         Shape ``(size,)``, size odd: weights along x and along y.
-    out_image, out_variance
-        Shape ``(h - size + 1, w - size + 1)``: pixels whose whole kernel lies on the image. The variance is weighted by the
-        squares of the weights.
-    start, stop
-        Rows of the output to fill; which rows go together does not change them.
+    squared
+        Whether the weights are squared, as for a variance.
+    out
+        Shape ``(rows, w - size + 1)``, filled: rows from ``start`` on of all ``h - size + 1`` whose pixels have the whole
+        kernel on the plane. Which rows go together does not change them.
+    start
+        The first of them.
     """
     size = kernel.size
-    width = out_image.shape[1]
-    ring_image = np.empty((size, width), np.float32)
-    ring_variance = np.empty((size, width), np.float32)
+    width = out.shape[1]
+    ring = np.empty((size, width), np.float32)
     ready = start
-    for y in range(start, stop):
+    for y in range(start, start + out.shape[0]):
         while ready < y + size:
             slot = ready % size
-            ring_image[slot, :] = np.float32(0.0)
-            ring_variance[slot, :] = np.float32(0.0)
+            ring[slot, :] = np.float32(0.0)
             for tap in range(size):
-                _add_tap(image[ready, tap : tap + width], kernel[tap], ring_image[slot])
-                _add_squared_tap(variance[ready, tap : tap + width], kernel[tap], ring_variance[slot])
+                if squared:
+                    _add_squared_tap(plane[ready, tap : tap + width], kernel[tap], ring[slot])
+                else:
+                    _add_tap(plane[ready, tap : tap + width], kernel[tap], ring[slot])
             ready += 1
-        out_image[y, :] = np.float32(0.0)
-        out_variance[y, :] = np.float32(0.0)
+        out[y - start, :] = np.float32(0.0)
         for slot in range(size):
             k = kernel[(slot - y) % size]
-            _add_tap(ring_image[slot], k, out_image[y])
-            _add_squared_tap(ring_variance[slot], k, out_variance[y])
+            if squared:
+                _add_squared_tap(ring[slot], k, out[y - start])
+            else:
+                _add_tap(ring[slot], k, out[y - start])
+
+
+@jit
+def smooth_variance_at(
+    variance: NDArray[np.float32],
+    kernel: NDArray[np.float32],
+    y: NDArray[np.int32],
+    x: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:
+    """Smooth a variance in single pixels, to the same bits as `smooth_rows`.
+
+    Parameters
+    ----------
+    variance, kernel
+        As for `smooth_rows`.
+    y, x
+        Shape ``(n,)``: indices into the output of `smooth_rows`.
+    out
+        Shape ``(n,)``, filled.
+    """
+    size = kernel.size
+    for i in range(len(y)):
+        total = np.float32(0.0)
+        for slot in range(size):
+            dy = (slot - y[i]) % size
+            row = np.float32(0.0)
+            for dx in range(size):
+                row = row + (variance[y[i] + dy, x[i] + dx] * kernel[dx]) * kernel[dx]
+            total = total + (row * kernel[dy]) * kernel[dy]
+        out[i] = total
 
 
 @jit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from lsst.images import Box
@@ -16,8 +17,16 @@ from ..model.spans import circle, dilate, manhattan
 
 __all__ = ["Threshold", "find_footprints", "grow_footprints", "sort_peaks"]
 
-#: Rows that one thread searches at a time: a couple of MB of image and variance, a few ms of work.
-_ROWS = 256
+#: Rows that one thread searches at a time: some MB of image and variance, and much more than a kernel is long, so that a
+#: variance that is smoothed for this is not smoothed twice.
+_ROWS = 512
+
+
+class _Rows(Protocol):
+    """A plane whose rows are asked for some at a time: an array, or what makes them only then."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.float32]:
+        """Return some rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Threshold:
 
 def find_footprints(
     image: NDArray[np.float32],
-    variance: NDArray[np.float32],
+    variance: _Rows,
     threshold: Threshold,
     *,
     min_pixels: int = 1,
@@ -80,21 +89,29 @@ def find_footprints(
     Footprints
         In the reference's order (spec 04.4); the peaks of each are sorted by brightness.
     """
-    image, variance = np.ascontiguousarray(image), np.ascontiguousarray(variance)
-    sign = threshold.sign
-    parts: dict[int, NDArray[np.int32]] = {}
+    image = np.ascontiguousarray(image)
+    sign, per_pixel = threshold.sign, threshold.per_pixel
+    parts: dict[int, tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.bool_]]] = {}
 
     def search(start: int, stop: int) -> None:
-        parts[start] = find_runs(image, variance, sign, threshold.value, threshold.per_pixel, start, stop)
+        rows = image[start:stop]
+        noise = np.ascontiguousarray(variance[start:stop]) if per_pixel else rows
+        runs = find_runs(rows, noise, sign, threshold.value, per_pixel, 0, stop - start)
+        area, reaches = np.zeros(len(runs), np.int64), np.zeros(len(runs), np.bool_)
+        each = np.arange(len(runs))
+        describe_components(rows, noise, sign, threshold.include, per_pixel, runs, each, area, reaches)
+        runs[:, 0] += start
+        parts[start] = runs, area, reaches
 
     threads.map_chunks(search, len(image), _ROWS)
-    spans = np.concatenate([np.empty((0, 3), np.int32), *(parts[start] for start in sorted(parts))])
-    component, count = label_runs(spans)
-    area = np.zeros(count, np.int64)
-    reaches = np.zeros(count, np.bool_)
-    describe_components(
-        image, variance, sign, threshold.include, threshold.per_pixel, spans, component, area, reaches
+    none = np.empty((0, 3), np.int32), np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    spans, areas, reach = (
+        np.concatenate(arrays)
+        for arrays in zip(none, *(parts[start] for start in sorted(parts)), strict=True)
     )
+    component, count = label_runs(spans)
+    area = np.bincount(component, areas, count)
+    reaches = np.bincount(component, reach, count) > 0
     kept = reaches & (area >= min_pixels)
     spans, offsets = _gather(spans, component, kept)
     position, peak_offsets = find_peaks(image, sign, spans, offsets)

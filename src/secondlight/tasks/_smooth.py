@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from .. import threads
 from ..errors import ProcessingError
-from ..kernels.convolve import or_mask_rows, smooth_rows
+from ..kernels.convolve import or_mask_rows, smooth_rows, smooth_variance_at
 from ..model.exposure import Exposure
 from ..model.footprints import Footprints
 from ._footprints import Threshold, find_footprints
 
-__all__ = ["SmoothedImage", "gaussian_kernel", "smooth"]
+__all__ = ["SmoothedImage", "SmoothedVariance", "gaussian_kernel", "smooth"]
 
 #: Rows that one thread smooths at a time. Each chunk begins with as many rows as the kernel is long that its neighbour
 #: smooths too, so chunks are much longer than kernels.
@@ -68,17 +68,71 @@ def smooth(exposure: Exposure, kernel: NDArray[np.float32], planes: Sequence[str
             f"an image of {exposure.image.shape[1]}x{exposure.image.shape[0]} pixels is smaller than the smoothing "
             f"kernel, {len(kernel)}x{len(kernel)}"
         )
-    image, variance = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    image = np.empty((height, width), np.float32)
     bits = exposure.mask_planes.bits(planes)
     mask = np.empty((height, width), np.int32) if bits else None
 
     def work(start: int, stop: int) -> None:
-        smooth_rows(exposure.image, exposure.variance, kernel, image, variance, start, stop)
+        smooth_rows(exposure.image, kernel, False, image[start:stop], start)
         if mask is not None:
             or_mask_rows(exposure.mask, len(kernel), bits, mask, start, stop)
 
     threads.map_chunks(work, height, _ROWS)
+    variance = SmoothedVariance(exposure.variance, kernel)
     return SmoothedImage(image, variance, mask, margin, exposure.x0 + margin, exposure.y0 + margin)
+
+
+class SmoothedVariance:
+    """A smoothed variance whose rows are made as they are asked for: they are needed once, and whole it is a large image.
+
+    Parameters
+    ----------
+    plane
+        The variance before smoothing.
+    kernel
+        Weights along each axis.
+    rows
+        Which rows of all there are.
+    """
+
+    def __init__(
+        self, plane: NDArray[np.float32], kernel: NDArray[np.float32], rows: range | None = None
+    ) -> None:
+        self._plane = plane
+        self._kernel = kernel
+        self._rows = range(plane.shape[0] - len(kernel) + 1) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        chosen = self._rows[rows]
+        out = np.empty((len(chosen), self._plane.shape[1] - len(self._kernel) + 1), np.float32)
+        smooth_rows(self._plane, self._kernel, True, out, chosen.start)
+        return out
+
+    def part(self, rows: slice, columns: slice) -> SmoothedVariance:
+        """Return a part of it.
+
+        Parameters
+        ----------
+        rows, columns
+            Which part.
+        """
+        below = slice(columns.start, columns.stop + len(self._kernel) - 1)
+        return SmoothedVariance(np.ascontiguousarray(self._plane[:, below]), self._kernel, self._rows[rows])
+
+    def at(self, y: NDArray[np.int32], x: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return single pixels.
+
+        Parameters
+        ----------
+        y, x
+            Their indices, of one shape ``(n,)``.
+        """
+        out = np.empty(len(y), np.float32)
+        smooth_variance_at(self._plane, self._kernel, y + np.int32(self._rows.start), x, out)
+        return out
 
 
 class SmoothedImage:
@@ -87,7 +141,7 @@ class SmoothedImage:
     Parameters
     ----------
     image, variance
-        Smoothed planes, of one shape.
+        The smoothed planes, of one shape.
     mask
         Bits of the pixels that went into each; `None` if no pixel has any of interest.
     margin
@@ -99,7 +153,7 @@ class SmoothedImage:
     def __init__(
         self,
         image: NDArray[np.float32],
-        variance: NDArray[np.float32],
+        variance: SmoothedVariance,
         mask: NDArray[np.int32] | None,
         margin: int,
         x0: int,
@@ -156,7 +210,7 @@ class SmoothedImage:
                 slice(bbox.y.start - y0, bbox.y.stop - y0),
                 slice(bbox.x.start - x0, bbox.x.stop - x0),
             )
-            image, variance, x0, y0 = image[part], variance[part], bbox.x.start, bbox.y.start
+            image, variance, x0, y0 = image[part], variance.part(*part), bbox.x.start, bbox.y.start
         return find_footprints(
             image, variance, threshold, min_pixels=min_pixels, x0=x0, y0=y0, first_peak_id=first_peak_id
         )
@@ -174,7 +228,7 @@ class SmoothedImage:
         peaks = footprints.peaks
         value = threshold.sign * peaks["peakValue"].astype(np.float64)
         if threshold.per_pixel:
-            variance = self.variance[peaks["i_y"] - self.y0, peaks["i_x"] - self.x0]
+            variance = self.variance.at(peaks["i_y"] - self.y0, peaks["i_x"] - self.x0)
             with np.errstate(divide="ignore", invalid="ignore"):  # a variance may be zero
                 peaks["significance"] = value / np.sqrt(variance.astype(np.float64))
         elif threshold.noise > 0:
