@@ -214,17 +214,19 @@ def run_files(
             tables: list[Callable[[], None]] = [lambda: write_sources(directory / "sources.parquet", catalog)]
             if output_format != "afw":
                 tables.append(lambda: write_footprints(directory / "sources_footprints.parquet", catalog))
-            thread_pool.together(
-                lambda: _write_image(
+
+            def write_pixels() -> None:
+                _write_image(
                     directory,
                     result.exposure,
                     output_format,
                     backgrounds=result.background,
                     photometric_scaling=result.applied_photo_calib,
                     instrumental_unit=result.instrumental_unit or "electron",
-                ),
-                *tables,
-            )
+                )
+                _drop_pixels(result.exposure)
+
+            thread_pool.together(write_pixels, *tables)
             if standardize:
                 write_standardized_sources(directory / STANDARDIZED, catalog, result.exposure.filter)
             if output_format != "native":
@@ -357,12 +359,16 @@ def _releasing(arguments: Mapping[str, Any], observer: Callable[[str], None]) ->
         observer(name)
         if name == "background" and len(exposures) > 1:  # a single one is processed in place
             for snap in exposures:
-                for plane in ("image", "mask", "variance"):
-                    setattr(snap, plane, getattr(snap, plane)[:0].copy())
+                _drop_pixels(snap)
         if name == "repair" and mask is not None:
             mask.array = mask.array[:0].copy()
 
     return observe
+
+
+def _drop_pixels(exposure: Exposure) -> None:
+    for plane in ("image", "mask", "variance"):
+        setattr(exposure, plane, getattr(exposure, plane)[:0].copy())
 
 
 def _optional[T](read: Callable[[Path], T], path: Path | None) -> T | None:
