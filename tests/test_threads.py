@@ -34,29 +34,3 @@ def test_an_error_comes_in_its_place_and_no_thread_stays_behind() -> None:
             if i == 1:
                 break
     assert threading.active_count() == 1
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_together(n: int) -> None:
-    done = []
-    with threads.use(n):
-        threads.together(
-            lambda: done.append("here"), lambda: done.append(threads.count()), lambda: done.append("last")
-        )
-    assert sorted(map(str, done)) == sorted(["here", str(n), "last"])
-    assert done.index(n) < done.index("last")
-
-
-@pytest.mark.parametrize("n", [1, 2])
-def test_together_waits_and_raises(n: int) -> None:
-    def fail(text: str) -> None:
-        raise ValueError(text)
-
-    done: list[int] = []
-    with threads.use(n):
-        with pytest.raises(ValueError, match="first"):
-            threads.together(lambda: fail("first"), lambda: fail("second"))
-        with pytest.raises(ValueError, match="second"):
-            threads.together(lambda: done.append(1), lambda: fail("second"), lambda: done.append(2))
-    assert done == [1]
-    assert threading.active_count() == 1

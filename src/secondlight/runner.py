@@ -211,24 +211,21 @@ def run_files(
         observer("write")
         catalog = result.sources_footprints
         with atomic_outputs(out, overwrite=overwrite) as directory:
-            tables: list[Callable[[], None]] = [lambda: write_sources(directory / "sources.parquet", catalog)]
-            if output_format != "afw":
-                tables.append(lambda: write_footprints(directory / "sources_footprints.parquet", catalog))
-
-            def write_pixels() -> None:
-                _write_image(
-                    directory,
-                    result.exposure,
-                    output_format,
-                    backgrounds=result.background,
-                    photometric_scaling=result.applied_photo_calib,
-                    instrumental_unit=result.instrumental_unit or "electron",
-                )
-                _drop_pixels(result.exposure)
-
-            thread_pool.together(write_pixels, *tables)
+            _write_image(
+                directory,
+                result.exposure,
+                output_format,
+                backgrounds=result.background,
+                photometric_scaling=result.applied_photo_calib,
+                instrumental_unit=result.instrumental_unit or "electron",
+            )
+            # the tables need memory, too
+            _drop_pixels(result.exposure)
+            write_sources(directory / "sources.parquet", catalog)
             if standardize:
                 write_standardized_sources(directory / STANDARDIZED, catalog, result.exposure.filter)
+            if output_format != "afw":
+                write_footprints(directory / "sources_footprints.parquet", catalog)
             if output_format != "native":
                 write_source_catalog(directory / _FOOTPRINTS, catalog)
             write_background(directory / "pvi_background.fits", result.background)

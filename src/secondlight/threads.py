@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 
-__all__ = ["count", "in_order", "map_chunks", "together", "use"]
+__all__ = ["count", "in_order", "map_chunks", "use"]
 
 _threads: ContextVar[int] = ContextVar("secondlight_threads", default=1)
 
@@ -85,29 +85,3 @@ def in_order[T](work: Callable[[int], T], size: int) -> Iterator[T]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def together(work: Callable[[], None], *others: Callable[[], None]) -> None:
-    """Call several functions: one here, and meanwhile the others, in order, in another thread if more than one is allowed.
-
-    Parameters
-    ----------
-    work
-        Called in this thread. It may use all threads.
-    *others
-        Must not depend on it. What changes the process, such as filters of warnings, is none of their business. If both
-        raise an error, that of ``work`` is raised.
-    """
-    if count() <= 1:
-        for each in (work, *others):
-            each()
-        return
-
-    def rest() -> None:
-        for each in others:
-            each()
-
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(copy_context().run, rest)
-        work()
-        future.result()
