@@ -6,11 +6,11 @@ Compression, measured on a noisy frame of 4004 × 4096 pixels, in processor seco
 ===============  ===================================  =====  ====  ======
 ``compression``  planes                               write  read  size
 ===============  ===================================  =====  ====  ======
-``gzip``         GZIP_2, 64 rows a tile; the default  3.5    1.5   99 MB
-``none``         as they are                          1.1    0.4   198 MB
+``gzip``         GZIP_2, 64 rows a tile; the default  0.7    0.4   99 MB
+``none``         as they are                          0.1    0.1   197 MB
 ===============  ===================================  =====  ====  ======
 
-Both are lossless, and cfitsio, with which the reference reads FITS, opens both. With ``gzip``, two thirds of the time are
+Both are lossless, and cfitsio, with which the reference reads FITS, opens both. With ``gzip``, nearly all of the time is
 spent in as many threads as `secondlight.threads` allows.
 """
 
