@@ -181,6 +181,24 @@ def test_existing_files_stay_and_failures_leave_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.fits").read_text() == "old"
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_an_error_while_planes_are_written_leaves_nothing(
+    tmp_path: Path, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[bytes] = []
+
+    def full_disk(*arguments: np.ndarray) -> bytes:
+        if len(done) > 3:
+            raise OSError(28, "No space left on device")
+        done.append(b"x" * 1000)
+        return done[-1]
+
+    monkeypatch.setattr("secondlight.io.tiles._gzip", full_disk)
+    with threads.use(n), pytest.raises(OSError, match="No space left"):
+        write_visit_image(tmp_path / "a.fits", full_exposure((500, 90)))
+    assert list(tmp_path.iterdir()) == []
+
+
 def damaged(tmp_path: Path, kind: str) -> Path:
     path = tmp_path / f"{kind}.fits"
     match kind:
