@@ -17,6 +17,9 @@ from typing import Any, cast
 
 import numba
 import numba.core.config
+from numba.core.dispatcher import Dispatcher
+
+from ._parts import call_as_part
 
 __all__ = ["cache_directory", "jit", "jit_sum"]
 
@@ -75,26 +78,9 @@ def _compiled[F: Callable[..., object]](function: F, **options: Any) -> F:
         kernel = numba.njit(function, **options)
     finally:
         settings.CACHE_DIR = numbas
-    _ignore_literals(kernel)
+    if isinstance(kernel, Dispatcher):  # and not Python, as with NUMBA_DISABLE_JIT
+        call_as_part(kernel, function, options)
     return cast(F, kernel)
-
-
-def _ignore_literals(kernel: Any) -> None:
-    """Let calls from other kernels compile one version for all constants, and not one for each.
-
-    Numba takes a constant argument for a type of its own; the constant reaches the machine code anyhow, by inlining.
-    """
-    if not hasattr(kernel, "get_call_template"):  # not compiled at all, with NUMBA_DISABLE_JIT
-        return
-    find = kernel.get_call_template
-
-    def get_call_template(args: Any, kws: Any) -> Any:
-        types = numba.core.types
-        return find(
-            tuple(types.unliteral(a) for a in args), {name: types.unliteral(a) for name, a in kws.items()}
-        )
-
-    kernel.get_call_template = get_call_template
 
 
 @cache

@@ -167,8 +167,9 @@ def _make_pieces(
         starts[n] = 0.5 * (3.0 * x[n - 1] - x[n - 2])
         pieces[n, 0] = y[n - 1]
         return n + 1
-    starts[:n] = x[:n]
-    pieces[:n, 0] = y[:n]
+    for i in range(n):
+        starts[i] = x[i]
+        pieces[i, 0] = y[i]
     if style >= _AKIMA:
         _akima_pieces(x, y, n, style == _AKIMA_PERIODIC, pieces)
     elif style == _LINEAR:
@@ -269,10 +270,12 @@ def interpolate_columns(
     knots = np.empty(n)
     column = np.empty(out.shape[0])
     for ix in range(values.shape[1]):
-        knots[:] = values[:, ix]
+        for iy in range(n):
+            knots[iy] = values[iy, ix]
         if not _interpolate(style, reduce, y_centers, knots, good_x, good_y, starts, pieces, column):
             return False
-        out[:, ix] = column
+        for iy in range(len(column)):
+            out[iy, ix] = column[iy]
     return True
 
 

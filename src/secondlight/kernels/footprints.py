@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import jit
+from .spans import grown
 
 __all__ = ["describe_components", "find_peaks"]
 
@@ -103,17 +104,13 @@ def find_peaks(
                     brightest, brightest_y, brightest_x = value, y, x
                 if 0 < y < h - 1 and 0 < x < w - 1 and _is_peak(image, sign, y, x):
                     if count == len(found):
-                        larger = np.empty((2 * count, 2), np.int32)
-                        larger[:count] = found
-                        found = larger
+                        found = grown(found)
                     found[count, 0] = y
                     found[count, 1] = x
                     count += 1
         if count == peak_offsets[i] and brightest_y >= 0:
             if count == len(found):
-                larger = np.empty((2 * count, 2), np.int32)
-                larger[:count] = found
-                found = larger
+                found = grown(found)
             found[count, 0] = brightest_y
             found[count, 1] = brightest_x
             count += 1

@@ -75,4 +75,6 @@ def pass_on_moments(moments: NDArray[np.float64]) -> None:
         e1, e2 = _by_reduced_shear(single1, single2)
         narrow = math.sqrt(1.0 - (e1 * e1 + e2 * e2))
         area = sigma * sigma
-        moments[k] = _by_axes(area * (1.0 + e1) / narrow, area * (1.0 - e1) / narrow, area * e2 / narrow)
+        moments[k, 0], moments[k, 1], moments[k, 2] = _by_axes(
+            area * (1.0 + e1) / narrow, area * (1.0 - e1) / narrow, area * e2 / narrow
+        )

@@ -32,10 +32,11 @@ def clip(step: float) -> float:
 
 
 @jit
-def _any(pixels: NDArray[np.float64] | NDArray[np.bool_]) -> bool:
-    for value in pixels:  # noqa: SIM110 - Numba compiles no generators
-        if value != 0:
-            return True
+def _any(pixels: NDArray[np.float64] | NDArray[np.bool_], i0: int, i1: int, j0: int, j1: int) -> bool:
+    for i in range(i0, i1):
+        for j in range(j0, j1):
+            if pixels[i, j] != 0:
+                return True
     return False
 
 
@@ -44,13 +45,13 @@ def _filled(pixels: NDArray[np.float64] | NDArray[np.bool_]) -> tuple[int, int, 
     """Row start and stop, column start and stop of what is not zero; looked for from outside, so mostly found at once."""
     h, w = pixels.shape
     i0, i1, j0, j1 = 0, h, 0, w
-    while i0 < h and not _any(pixels[i0]):
+    while i0 < h and not _any(pixels, i0, i0 + 1, 0, w):
         i0 += 1
-    while i1 > i0 and not _any(pixels[i1 - 1]):
+    while i1 > i0 and not _any(pixels, i1 - 1, i1, 0, w):
         i1 -= 1
-    while j0 < w and not _any(pixels[i0:i1, j0]):
+    while j0 < w and not _any(pixels, i0, i1, j0, j0 + 1):
         j0 += 1
-    while j1 > j0 and not _any(pixels[i0:i1, j1 - 1]):
+    while j1 > j0 and not _any(pixels, i0, i1, j1 - 1, j1):
         j1 -= 1
     return i0, i1, j0, j1
 

@@ -132,7 +132,11 @@ def _fill(
         box = boxes[k, :4]
         x, y = found[k, X] - p[X], found[k, Y] - p[Y]
         total = _gaussian(box, x, y, guess[k, 0], guess[k, 1], guess[k, 2], guesses[m])
-        guesses[m] *= found[k, RHO4] * found[k, AMPLITUDE] / (total * psf_flux)
+        factor = found[k, RHO4] * found[k, AMPLITUDE] / (total * psf_flux)
+        guess_image = guesses[m]
+        for i in range(guess_image.shape[0]):
+            for j in range(guess_image.shape[1]):
+                guess_image[i, j] *= factor
         box = boxes[k, 4:]
         _gaussian(box, p[X], p[Y], p[XX], p[XY], p[YY], residuals[m])
         scale = psf_flux / (2.0 * math.pi * math.sqrt(p[XX] * p[YY] - p[XY] * p[XY]))

@@ -68,6 +68,15 @@ def _noise_to_signal(
 
 
 @jit
+def _insert(value: float, values: NDArray[np.float64], n: int) -> None:
+    """Insert a value among ``n`` that are sorted."""
+    while n > 0 and values[n - 1] > value:
+        values[n] = values[n - 1]
+        n -= 1
+    values[n] = value
+
+
+@jit
 def _window_median(
     image: NDArray[np.float32], mask: NDArray[np.int32], unusable: int, x: int, y: int, otherwise: float
 ) -> float:
@@ -78,10 +87,10 @@ def _window_median(
         for j in range(y - half, y + half + 1):
             for i in range(x - half, x + half + 1):
                 if _usable(image, mask, unusable, i, j):
-                    values[n] = image[j, i]
+                    _insert(np.float64(image[j, i]), values, n)
                     n += 1
         if n >= _ENOUGH:
-            return float(np.median(values[:n]))
+            return float(0.5 * (values[(n - 1) // 2] + values[n // 2]))
     return otherwise
 
 
@@ -177,8 +186,9 @@ def predict_pixels(
         elif ratio > smallest_below:
             image[y, x] = np.float32(total / norm)
         else:
-            best = expected.min()
-            lowest = np.inf
+            best = lowest = np.inf
+            for line in range(len(lines)):
+                best = min(best, expected[line])
             for line in range(len(lines)):
                 if expected[line] < np.inf and expected[line] <= worst * best:
                     lowest = min(lowest, values[line])

@@ -75,8 +75,11 @@ def order_statistics(
         sample = np.empty(_SAMPLE, np.float32)
         for i in range(_SAMPLE):
             sample[i] = values[i * (n // _SAMPLE)]
-        sample.sort()
-        lower, upper = sample[_SAMPLE // 8], sample[_SAMPLE - 1 - _SAMPLE // 8]
+        low, high = _SAMPLE // 8, _SAMPLE - 1 - _SAMPLE // 8
+        select(sample, low)
+        lower = sample[low]
+        select(sample, high)
+        upper = sample[high]
     # bins over the bulk of the values; what lies beyond goes to the first and the last, so that the order is kept
     width = (upper - lower) / np.float32(_BINS / 4)
     first = lower - np.float32(1.5) * (upper - lower)

@@ -144,7 +144,8 @@ def rounded_gaussian_errors(
     _invert(fisher)
     for i in range(4):
         errors[i] = math.sqrt(fisher[i, i]) if fisher[i, i] >= 0.0 else math.nan
-    errors[4:7] = fisher[0, 1:4]
+    for i in range(3):
+        errors[4 + i] = fisher[0, 1 + i]
     return True
 
 
@@ -212,8 +213,9 @@ def sdss_shapes(
                 good = gaussian_errors(amplitude, xx, yy, xy, noise, errors)
             if good:
                 out[k, 6] = errors[0] * scale
-                out[k, 7:10] = errors[1:4]
-                out[k, 10:13] = errors[4:7] * scale
+                for i in range(1, 4):
+                    out[k, 6 + i] = errors[i]
+                    out[k, 9 + i] = errors[3 + i] * scale
             else:
                 flag |= FAILURE
         flags[k] = flag

@@ -13,14 +13,24 @@ from numpy.typing import NDArray
 
 from ._jit import jit
 
-__all__ = ["dilate_spans", "find_pixels", "find_runs", "label_runs", "or_bits"]
+__all__ = ["dilate_spans", "find_pixels", "find_runs", "grown", "label_runs", "or_bits"]
 
 
 @jit
-def _grown(spans: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return a copy with room for twice as many."""
-    out = np.empty((2 * len(spans) + 16, 3), np.int32)
-    out[: len(spans)] = spans
+def grown(table: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return a copy with room for more than twice as many rows.
+
+    Parameters
+    ----------
+    table
+        Shape ``(n, m)``.
+    """
+    n, m = table.shape
+    out = np.empty((2 * n + 16, m), np.int32)
+    # no assignment of arrays, with which Numba compiles the text of an error, too
+    for i in range(n):
+        for j in range(m):
+            out[i, j] = table[i, j]
     return out
 
 
@@ -92,7 +102,7 @@ def find_runs(
             while flags[x] != 0:
                 x += 1
             if n == len(spans):
-                spans = _grown(spans)
+                spans = grown(spans)
             spans[n, 0] = y
             spans[n, 1] = first
             spans[n, 2] = x - 1
@@ -243,7 +253,7 @@ def dilate_spans(
             runs = _unite_rows(a, runs, spans[offsets[row] : offsets[row + 1]], widen, x_min, x_max, b)
             a, b = b, a
         while n + runs > len(out):
-            out = _grown(out)
+            out = grown(out)
         for i in range(runs):
             out[n, 0] = y
             out[n, 1] = a[i, 0]

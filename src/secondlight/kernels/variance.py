@@ -79,7 +79,9 @@ def _variance_one(
             if pixels.mask[y, x] & bad == 0:
                 if n == len(values):
                     more = np.empty(2 * n, np.float32)
-                    more[:n] = values
+                    # no assignment of arrays, with which Numba compiles the text of an error, too
+                    for i in range(n):
+                        more[i] = values[i]
                     values = more
                 values[n] = pixels.variance[y, x]
                 n += 1

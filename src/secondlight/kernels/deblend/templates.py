@@ -183,7 +183,9 @@ def _with_room(array: NDArray[np.float32], used: int, more: int) -> NDArray[np.f
     if used + more <= array.size:
         return array
     larger = np.empty(max(2 * array.size, used + more), array.dtype)
-    larger[:used] = array[:used]
+    # no assignment of arrays, with which Numba compiles the text of an error, too; here and below
+    for i in range(used):
+        larger[i] = array[i]
     return larger
 
 
@@ -193,7 +195,9 @@ def _with_rows(array: NDArray[np.int32], used: int, more: int) -> NDArray[np.int
     if used + more <= array.shape[0]:
         return array
     larger = np.empty((max(2 * array.shape[0], used + more), 3), array.dtype)
-    larger[:used] = array[:used]
+    for i in range(used):
+        for k in range(3):
+            larger[i, k] = array[i, k]
     return larger
 
 
@@ -371,7 +375,9 @@ def make_templates(
         start[p + 1] = used + height * width
         out = values[used : used + height * width].reshape((height, width))
         if defects:
-            out[:, :] = window[low - y0 : high - y0 + 1, left - x0 : right - x0 + 1]
+            for y in range(low, high + 1):
+                for x in range(left, right + 1):
+                    out[y - low, x - left] = window[y - y0, x - x0]
         else:
             out[:, :] = 0
             for i in range(len(own)):
