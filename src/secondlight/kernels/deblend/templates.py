@@ -42,6 +42,10 @@ KIND_RAMPED = 4
 #: Half the side of the first window: two chunks of rings and their shadows.
 _FIRST_WINDOW = 3 * CHUNK - 1
 
+#: Margin on the right that smoothing leaves alone: a column more than on the other sides, as in the reference. Equal
+#: margins bring nothing (docs/deviations.md).
+_RIGHT_MARGIN = MARGIN + 1
+
 
 class Templates(NamedTuple):
     """Templates one behind the other.
@@ -83,14 +87,13 @@ def _enlarged(old: NDArray[np.float32], half: int) -> NDArray[np.float32]:
 def _smooth(
     raw: NDArray[np.float32],
     outline: Outline,
-    columns_lost: int,
     half: int,
     done: int,
     out: NDArray[np.float32],
 ) -> None:
     """Fill the window ``out``, except within ``done`` of the peak, with running medians of ``raw``, two pixels larger.
 
-    The margin of the template stays as it is, and at its right ``columns_lost`` columns more.
+    The margin of the template stays as it is.
     """
     cy, cx = outline.cy, outline.cx
     low, high = max(outline.low - cy, -half), min(outline.high - cy, half)
@@ -101,7 +104,7 @@ def _smooth(
                 out[half + y, half + x] = raw[half + MARGIN + y, half + MARGIN + x]
     low, high = max(low, outline.low - cy + MARGIN), min(high, outline.high - cy - MARGIN)
     left = max(left, outline.left - cx + MARGIN)
-    right = min(right, outline.right - cx - MARGIN - columns_lost)
+    right = min(right, outline.right - cx - _RIGHT_MARGIN)
     work = np.empty(WORK_SHAPE, np.float32)
     middle = half + MARGIN
     smoothed = np.empty_like(raw)
@@ -159,7 +162,7 @@ def _monotonic_template(
                     fill_ramped(image, outline, inner, ramps, r, defects, half + margin, raw_done, raw)
                 if smooth:
                     window = _enlarged(window, half)
-                    _smooth(raw, outline, 1 if defects else 0, half, done, window)
+                    _smooth(raw, outline, half, done, window)
                 else:
                     window = raw
                 before = np.empty_like(window)
@@ -298,8 +301,8 @@ def make_templates(
     smooth
         Whether templates are median smoothed.
     defects
-        As the reference has it: one column too few is smoothed; a template keeps what smoothing put outside its
-        footprint; pixels without a mirror image may be negative; only the last pixel of each run at an edge continues it.
+        As the reference has it: a template keeps what smoothing put outside its footprint; pixels without a mirror image
+        may be negative; only the last pixel of each run at an edge continues it.
     first, stop
         The peaks.
 

@@ -126,10 +126,10 @@ class SourceDeblendConfig(Config):
     ciNumParentsToDeblend = Field[int](doc="With useCiLimits, deblend only so many blends.", default=10)
     reproduceReferenceDefects = Field[bool](
         doc="Do as the reference does: set deblend_tooManyPeaks in every blend and ignore maxNumberOfPeaks; continue a "
-        "template at the edge only from the last pixel of each run of edge pixels; smooth one column too few; let "
-        "pixels without a mirror image be negative; lose flux to templates outside their footprints; fail with "
-        "weightTemplates; remove no more than 50 degenerate templates of a blend; empty the footprint of a blend "
-        "without any template, and let templates without pixels be children; let deblend_skipped tell of the last "
-        "peak only; fit no PSF where a pixel is not finite.",
+        "template at the edge only from the last pixel of each run of edge pixels; let pixels without a mirror image be "
+        "negative; lose flux to templates outside their footprints; fail with weightTemplates; remove no more than 50 "
+        "degenerate templates of a blend; empty the footprint of a blend without any template, and let templates "
+        "without pixels be children; let deblend_skipped tell of the last peak only; fit no PSF where a pixel is not "
+        "finite.",
         default=False,
     )
