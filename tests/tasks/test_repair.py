@@ -217,6 +217,17 @@ def test_masked_pixels_are_left_alone():
     assert (exposure.mask[:, 120:][hit[:, 120:]] != 0).any()
 
 
+def test_charge_that_was_interpolated_goes_with_its_ray():
+    """Upstream fills a bad column from its neighbours, and those were hit."""
+    exposure, _, _ = hit_image(rays=0, stars=0)
+    exposure.image[100, 90:110] += 5000
+    exposure.image[100, 99:101] = (exposure.image[100, 98] + exposure.image[100, 101]) / 2
+    exposure.mask[:, 99:101] = exposure.mask_planes.bits(["BAD", "INTRP"])
+    repair(exposure)
+    assert (exposure.mask[100, 90:110] & exposure.mask_planes.bits(["CR"]) != 0).all()
+    assert abs(exposure.image[100, 90:110]).max() < 5 * 30
+
+
 def test_nan_pixels_do_not_spread():
     exposure, _, _ = hit_image()
     holes = np.random.default_rng(9).random(exposure.image.shape) < 0.02

@@ -106,10 +106,10 @@ def find_cosmic_rays(
     fainter than ``min_DN`` are dropped. Then rays grow into neighbours that pass the same test with half the
     ``minSigma`` and no margin.
 
-    Hit pixels are predicted from their good neighbours (`LinePrediction`), anew after every growth. Masked pixels
-    are neither grown into nor used. With ``reproduce_reference_defects``, hit pixels are background and noise
-    throughout, growth looks neither at the mask nor at whether a pixel is in the ray already, and changes pixels as
-    it goes.
+    Hit pixels are predicted from their good neighbours (`LinePrediction`), anew after every growth. Masked pixels are
+    not used. Rays grow into bad and interpolated pixels, but neither into saturated ones nor into those without data.
+    With ``reproduce_reference_defects``, hit pixels are background and noise throughout, growth looks neither at the
+    mask nor at whether a pixel is in the ray already, and changes pixels as it goes.
 
     Parameters
     ----------
@@ -213,6 +213,8 @@ def _repair(
     image, mask, variance = exposure.image, exposure.mask, exposure.variance
     flat_image, flat_mask = image.reshape(-1), mask.reshape(-1)
     unusable = bad | cr
+    # a ray across a bad column spoils what was interpolated there from hit neighbours; charge that bled is no ray
+    not_grown_into = exposure.mask_planes.bits(["SAT", "NO_DATA"]) | cr
     prediction = LinePrediction(psf)
     pixels = rays.pixels(image.shape[1])
     originals = flat_image[pixels]
@@ -225,7 +227,7 @@ def _repair(
         )
         found = np.empty(8 * len(pixels), np.int64)
         n = grow_into_neighbours(
-            image, mask, variance, background, thresholds, config.minSigma / 2, unusable, pixels, found
+            image, mask, variance, background, thresholds, config.minSigma / 2, not_grown_into, pixels, found
         )
         new = np.unique(found[:n])
         if len(new) == 0:
