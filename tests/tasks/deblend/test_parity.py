@@ -31,23 +31,30 @@ def _detected(folder):
     return np.concatenate([p["id"] for p in parts]), Footprints.concatenate([p.footprints for p in parts])
 
 
-@pytest.fixture(scope="module", params=RUNS)
-def run(request):
-    name = request.param
-    variant = name.startswith("deblend")
-    folder = reference("variants", name) if variant else reference(name, "outputs")
-    ids, footprints = _detected(reference("small", "outputs") if variant else folder)
-    config = SourceDeblendConfig()
-    config.reproduceReferenceDefects = True
-    if variant:
-        exec(reference("variants", f"{name}.py").read_text(), {"config": SimpleNamespace(deblend=config)})
+def _deblended(name, folder, config):
+    """What the recorded detections of a scene become."""
+    ids, footprints = _detected(folder)
     schema = Schema.minimal()
     task = SourceDeblendTask(schema=schema, config=config, name="deblend")
     catalog = SourceCatalog(schema, len(ids), footprints)
     catalog["id"], catalog["parent"] = ids, 0
     counter = IdFactory(int(ids[0]) >> COUNTER_BITS, COUNTER_BITS)
     counter.take(len(ids))
-    task.run(measured_exposure("small" if variant else name), catalog, counter)
+    task.run(measured_exposure(name), catalog, counter)
+    return catalog
+
+
+@pytest.fixture(scope="module", params=RUNS)
+def run(request):
+    name = request.param
+    variant = name.startswith("deblend")
+    config = SourceDeblendConfig()
+    config.reproduceReferenceDefects = True
+    if variant:
+        exec(reference("variants", f"{name}.py").read_text(), {"config": SimpleNamespace(deblend=config)})
+    scene = "small" if variant else name
+    catalog = _deblended(scene, reference(scene, "outputs"), config)
+    folder = reference("variants", name) if variant else reference(name, "outputs")
     recorded = read_footprints(folder / "deblend.parquet")
     return catalog, recorded, tools().load(folder / "sources.parquet")
 
@@ -105,6 +112,21 @@ def test_peak_ids(run):
     np.testing.assert_array_equal(ours > 0, theirs > 0)
     for row in np.flatnonzero(catalog["parent"]).tolist():
         assert catalog.footprints[row].peaks["id"].tolist() == [ours[row]]
+
+
+@pytest.mark.parametrize("name", ["small", "snaps"])
+def test_default_is_the_reference_where_that_has_no_fault(name):
+    """No blend of these scenes touches a fault that the default mends: the same footprints, and so the same noise."""
+    catalog = _deblended(name, reference(name, "outputs"), SourceDeblendConfig())
+    ours, theirs = (
+        catalog.footprints,
+        read_footprints(reference(name, "outputs", "deblend.parquet")).footprints,
+    )
+    np.testing.assert_array_equal(ours.span_offsets, theirs.span_offsets)
+    np.testing.assert_array_equal(ours.spans, theirs.spans)
+    np.testing.assert_allclose(
+        ours.heavy.image, theirs.heavy.image, atol=1e-5 * np.abs(theirs.heavy.image).max()
+    )
 
 
 @pytest.mark.parametrize("defects", [False, True])
