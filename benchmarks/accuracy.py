@@ -82,6 +82,7 @@ def print_means(found: dict[str, list[dict[str, list[float]]]]) -> None:
         for results in found.values():
             values = np.array([r[name] for r in results])
             mean, error = values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(values))
+            error[error < 1e-9] = 0  # all equal, but for rounding
             cells.append(", ".join(f"{m:.4g} ± {e:.1g}" for m, e in zip(mean, error, strict=True)))
         print(f"| {name} | " + " | ".join(cells) + " |")
 
