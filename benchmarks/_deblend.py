@@ -97,7 +97,7 @@ def _sep(captured: Captured) -> list[dict[str, Any]]:
     import sep
 
     image, _ = smoothed_like_detection(captured)
-    data, error = image.image, np.sqrt(image.variance)
+    data, error = image.image, np.sqrt(image.variance[:])
     threshold = captured.task.config.detection.thresholdValue
     sep.set_extract_pixstack(len(data.ravel()))
     sep.set_sub_object_limit(1_000_000)
