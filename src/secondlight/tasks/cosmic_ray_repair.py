@@ -53,25 +53,27 @@ def _prediction_tables(psf: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     weights = np.zeros((len(_LEVELS), len(LINES), n_patterns, len(OFFSETS)))
     errors = np.full((len(_LEVELS), len(LINES), n_patterns), np.inf)
     lags = OFFSETS.max() - OFFSETS.min() + 1
-    for line, (dx, dy) in enumerate(LINES):
-        covariance = np.array([_autocorrelation(psf, lag * dx, lag * dy) for lag in range(lags)])
-        covariance /= covariance[0]
-        for pattern in range(n_patterns):
-            good = np.array([k for k in range(len(OFFSETS)) if pattern >> k & 1], int)
-            at = OFFSETS[good]
-            if not ((at < 0).any() and (at > 0).any()):
-                continue
-            n = len(at)
-            to_pixel = covariance[np.abs(at)]
-            for level, noise in enumerate(_LEVELS):
-                matrix = np.ones((n + 1, n + 1))
-                matrix[n, n] = 0.0
-                matrix[:n, :n] = covariance[np.abs(at[:, None] - at)] + noise * np.eye(n)
-                weight = np.linalg.solve(matrix, np.append(to_pixel, 1.0))[:n]
-                weights[level, line, pattern, good] = weight
-                errors[level, line, pattern] = (
-                    1.0 - 2.0 * weight @ to_pixel + weight @ matrix[:n, :n] @ weight
-                )
+    covariances = np.array(
+        [[_autocorrelation(psf, lag * dx, lag * dy) for lag in range(lags)] for dx, dy in LINES]
+    )
+    covariances /= covariances[:, :1]
+    for pattern in range(n_patterns):
+        good = np.array([k for k in range(len(OFFSETS)) if pattern >> k & 1], int)
+        at = OFFSETS[good]
+        if not ((at < 0).any() and (at > 0).any()):
+            continue
+        n = len(at)
+        to_pixel = covariances[:, np.abs(at)]
+        # for each level and line
+        matrix = np.ones((len(_LEVELS), len(LINES), n + 1, n + 1))
+        matrix[..., n, n] = 0.0
+        matrix[..., :n, :n] = covariances[:, np.abs(at[:, None] - at)]
+        matrix[..., range(n), range(n)] += _LEVELS[:, None, None]
+        right = np.broadcast_to(np.append(to_pixel, np.ones((len(LINES), 1)), axis=1), matrix.shape[:-1])
+        weight = np.linalg.solve(matrix, right[..., None])[..., :n, 0]
+        weights[:, :, pattern, good] = weight
+        noisy = np.einsum("...i,...ij,...j", weight, matrix[..., :n, :n], weight)
+        errors[:, :, pattern] = 1.0 - 2.0 * (weight * to_pixel).sum(axis=-1) + noisy
     return weights, errors
 
 
