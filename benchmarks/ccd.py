@@ -227,7 +227,7 @@ def main() -> int:
         runs: dict[tuple[str, int], dict[str, Any]] = {}
         for mode, counts in (("compute", sorted({1, 2, 4, _ALL})), ("files", sorted({1, _ALL}))):
             for n in counts:
-                repeats = options.repeats if n == 1 else 1
+                repeats = options.repeats if n in (1, _ALL) else 1
                 print(f"{mode}, {n} threads", file=sys.stderr, flush=True)
                 runs[mode, n] = child("benchmarks._whole", mode, folder, n, repeats)
         first = runs["compute", 1]
