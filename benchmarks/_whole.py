@@ -1,6 +1,6 @@
 """One configuration of the whole task in a process of its own; prints JSON.
 
-python -m benchmarks._whole {compute,files} SCENE_FOLDER THREADS [REPEATS]
+python -m benchmarks._whole {compute,files} SCENE_FOLDER THREADS [REPEATS [FIELD=VALUE...]]
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def digest(result: Any) -> str:
     return total.hexdigest()
 
 
-def _compute(folder: Path, n_threads: int) -> dict[str, Any]:
-    config = build_config([], [])
+def _compute(folder: Path, n_threads: int, overrides: list[str]) -> dict[str, Any]:
+    config = build_config([], overrides)
     arguments = read_inputs(inputs_of(folder), config)
     reset_peak()
     clock = StageClock()
@@ -59,11 +59,17 @@ def _compute(folder: Path, n_threads: int) -> dict[str, Any]:
     }
 
 
-def _files(folder: Path, n_threads: int) -> dict[str, Any]:
+def _files(folder: Path, n_threads: int, overrides: list[str]) -> dict[str, Any]:
     reset_peak()
     clock = StageClock()
     with tempfile.TemporaryDirectory() as out:
-        run_files(inputs_of(folder), out=Path(out) / "out", threads=n_threads, on_stage=clock)
+        run_files(
+            inputs_of(folder),
+            out=Path(out) / "out",
+            config_values=overrides,
+            threads=n_threads,
+            on_stage=clock,
+        )
         stages = clock.stop()
         size = {p.name: p.stat().st_size for p in (Path(out) / "out").iterdir()}
     return {"stages": stages, "peak_mib": peak_mib(), "bytes": size}
@@ -74,8 +80,9 @@ def main() -> None:
     mode, folder, n_threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     repeats = int(sys.argv[4]) if len(sys.argv) > 4 else 1
     work = {"compute": _compute, "files": _files}[mode]
-    work(WARM_UP.folder(), n_threads)
-    runs = [work(folder, n_threads) for _ in range(repeats)]
+    overrides = sys.argv[5:]
+    work(WARM_UP.folder(), n_threads, overrides)
+    runs = [work(folder, n_threads, overrides) for _ in range(repeats)]
     best = min(runs, key=lambda run: sum(cpu for cpu, _ in run["stages"].values()))
     # memory that an earlier run left behind would count against a later one
     print(json.dumps(best | {"peak_mib": runs[0]["peak_mib"]}))

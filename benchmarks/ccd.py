@@ -214,7 +214,9 @@ def main() -> int:
     """Measure, print, and write; return 1 if results depend on the number of threads."""
     parser = page_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=["ccd", "peers", "piff"], help="only these parts")
-    parser.add_argument("--repeats", type=int, default=1, help="runs with one thread; the best counts")
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="runs with one thread, and with all; the best counts"
+    )
     options = parser.parse_args()
     parts = options.only or ["ccd", "peers", "piff"]
     folder = CCD.folder()
