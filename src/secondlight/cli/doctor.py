@@ -56,8 +56,10 @@ def command(ctx: click.Context, warm: bool, debug: bool) -> None:
     start = time.perf_counter()
     # compiling makes objects by the million that all stay: looking for garbage among them is a twentieth of the time
     gc.disable()
-    findings = check()
-    gc.enable()
+    try:
+        findings = check()
+    finally:
+        gc.enable()
     seconds = time.perf_counter() - start
     after = cache_state()
     if warm:
